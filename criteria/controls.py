@@ -1,0 +1,68 @@
+"""Controls: what any criterion has to be compared with. No split, a split by chance, and a split by the truth."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from benchmarks.seeds import derive
+from criteria.base import Context, Criterion, Partition, Scorer, Scores
+from criteria.registry import register
+from criteria.split import Whole
+
+
+@register("none")
+@dataclass(frozen=True)
+class Unsplit:
+    """No split: all architectures in one part, which is one-shot NAS."""
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    fixed_k: ClassVar[int | None] = 1
+
+    def split(self, ctx: Context, k: int) -> Partition:
+        """The whole space as one part."""
+        rule = Whole()
+        return Partition(rule.label(ctx.space.codes), ("all",), rule)
+
+
+@register("random")
+@dataclass(frozen=True)
+class Random:
+    """The null: parts drawn by chance with the sizes of another criterion's parts (like=C), or of equal sizes.
+
+    The draw depends on the seed of the context and on k.
+    """
+
+    like: Criterion | None = None
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the other criterion needs."""
+        return self.like.needs if self.like is not None else frozenset()
+
+    @property
+    def fixed_k(self) -> int | None:
+        """That of the other criterion."""
+        return self.like.fixed_k if self.like is not None else None
+
+    def split(self, ctx: Context, k: int) -> Partition:
+        """The labels of the other criterion, or 0..k-1 in turn, in random order."""
+        label = np.arange(len(ctx.space)) % k if self.like is None else self.like.split(ctx, k).label
+        rng = np.random.default_rng(derive(ctx.seed, "criterion", "random", k))
+        return Partition(rng.permutation(label), tuple(f"random {part}" for part in range(k)), None)
+
+
+@register("oracle")
+@dataclass(frozen=True)
+class Oracle(Scorer):
+    """The ceiling, no method: USES THE TRUTH (mean accuracy over training seeds) to split.
+
+    Architectures that the truth does not have are in no part.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"truth"})
+    reference: ClassVar[str] = "tau-b 1 by construction"
+
+    def score(self, ctx: Context) -> Scores:
+        """The true accuracy of every architecture."""
+        return Scores(ctx.need_truth().mean(), "true accuracy", "%")

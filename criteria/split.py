@@ -1,0 +1,156 @@
+"""Split rules: from scores to cuts between parts.
+
+Equal scores always share a part. Part i holds the scores in (cut i-1, cut i], so a higher part means a higher score. An
+architecture without a score (NaN) is in no part.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.errors import UsageError
+
+RuleName = Literal["merge", "quantile", "equal", "value"]
+
+
+class Rule(Protocol):
+    """What made a partition, able to label architectures that it has not seen, from their scores or codes."""
+
+    @property
+    def reads(self) -> str:
+        """'scores' (float64 [m]) or 'codes' (uint8 [m, n_edge]): what `label` takes."""
+        ...
+
+    def label(self, of: NDArray[Any], /) -> NDArray[np.int16]:
+        """int16 [m]: the part of each, -1 = in no part."""
+        ...
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Cuts between scores: a score equal to a cut belongs to the part below it. `how`: the rule that placed them."""
+
+    cuts: tuple[float, ...]
+    how: str
+    reads: ClassVar[str] = "scores"
+
+    def __post_init__(self) -> None:
+        if any(not low < high for low, high in zip(self.cuts, self.cuts[1:], strict=False)):
+            raise UsageError(f"cuts must ascend, and {'+'.join(map(number, self.cuts))} do not.")
+
+    def label(self, of: NDArray[np.float64], /) -> NDArray[np.int16]:
+        """int16 [m]: the part of each score [m], -1 for NaN."""
+        part = np.searchsorted(np.array(self.cuts, float), of, side="left").astype(np.int16)
+        return np.where(np.isnan(of), np.int16(-1), part)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Everything in one part."""
+
+    reads: ClassVar[str] = "codes"
+
+    def label(self, of: NDArray[np.uint8], /) -> NDArray[np.int16]:
+        """int16 [m]: 0 for each of the codes [m, n_edge]."""
+        return np.zeros(len(of), np.int16)
+
+
+def thresholds(values: NDArray[np.float64], k: int, cuts: tuple[float, ...], how: str = "thresholds") -> Cuts:
+    """Cuts given beforehand; UsageError when they do not make k parts or leave one of them empty."""
+    if len(cuts) != k - 1:
+        raise UsageError(f"{len(cuts)} thresholds make {len(cuts) + 1} parts; say --k {len(cuts) + 1} or give {k - 1}.")
+    rule = Cuts(cuts, how)
+    label = rule.label(values)
+    for part in range(k):
+        if not (label == part).any():
+            distinct = _distinct(values)[0]
+            raise UsageError(f"the cuts {'+'.join(map(number, cuts))} leave part {part} empty, as the scores run from "
+                             f"{number(distinct[0])} to {number(distinct[-1])}; move them.")
+    return rule
+
+
+def by_value(values: NDArray[np.float64], k: int) -> Cuts:
+    """Each distinct score a part; UsageError unless there are exactly k of them."""
+    distinct, _ = _distinct(values)
+    if len(distinct) != k:
+        raise UsageError(f"rule=value makes one part of each of the {len(distinct)} distinct scores; say "
+                         f"--k {len(distinct)} or choose rule=quantile or rule=equal.")
+    return Cuts(tuple(distinct[:-1].tolist()), "value")
+
+
+def quantile(values: NDArray[np.float64], k: int) -> Cuts:
+    """Cuts at the i/k quantiles: cut i is the smallest score that at least i/k of the architectures do not exceed.
+
+    All architectures of that score go below the cut. These are the terciles of the papers: FLOPs of the 15,625 cells
+    give 5,554 / 5,901 / 4,170. UsageError when quantiles fall on one score.
+    """
+    distinct, counts = _distinct(values)
+    _enough(len(distinct), k)
+    n, up_to = int(counts.sum()), np.cumsum(counts)
+
+    def cuts(k: int) -> tuple[float, ...]:
+        ranks = [-(-i * n // k) for i in range(1, k)]
+        found = np.unique(distinct[np.searchsorted(up_to, ranks)])
+        return tuple(found[found < distinct[-1]].tolist())
+
+    if len(cuts(k)) < k - 1:
+        most = max(fewer for fewer in range(1, k) if len(cuts(fewer)) == fewer - 1)
+        raise UsageError("quantiles fall together, because equal scores are never split; choose rule=equal, which can "
+                         f"make up to {len(distinct)} parts, or say --k {most}.")
+    return Cuts(cuts(k), "quantile")
+
+
+def equal(values: NDArray[np.float64], k: int) -> Cuts:
+    """The cuts between distinct scores whose lower sides are closest, in sum, to i*n/k architectures.
+
+    Of two equally close cuts the lower is taken. More even than quantiles where ties are large: FLOPs of the 15,625
+    cells give 5,554 / 4,686 / 5,385.
+    """
+    distinct, counts = _distinct(values)
+    _enough(len(distinct), k)
+    n, below = int(counts.sum()), np.cumsum(counts)[:-1]
+    never = np.iinfo(np.int64).max // 2
+    totals: list[NDArray[np.int64]] = []
+    for i in range(1, k):
+        # The least distance of cuts 1..i, where cut i stands behind each distinct score; integers keep equals equal.
+        before = np.zeros_like(below)
+        if totals:
+            before = np.concatenate(([never], np.minimum.accumulate(totals[-1])[:-1]))
+        totals.append(np.minimum(np.abs(k * below - i * n) + before, never))
+    chosen: list[int] = []
+    for total in reversed(totals):
+        chosen.append(int(np.argmin(total[: chosen[-1] if chosen else None])))
+    return Cuts(tuple(distinct[chosen[::-1]].tolist()), "equal")
+
+
+RULES: dict[str, Callable[[NDArray[np.float64], int], Cuts]] = {"quantile": quantile, "equal": equal, "value": by_value}
+
+
+def number(value: float) -> str:
+    """A score as text: whole numbers in full, others with six digits."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def part_names(values: NDArray[np.float64], label: NDArray[np.int16], k: int) -> tuple[str, ...]:
+    """The scores of each part, `2` or `0..1`, from values and label [n_arch]."""
+    names = []
+    for part in range(k):
+        inside = values[label == part]
+        low, high = number(inside.min()), number(inside.max())
+        names.append(low if low == high else f"{low}..{high}")
+    return tuple(names)
+
+
+def _distinct(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The distinct finite scores, ascending, and how many architectures have each."""
+    distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    return distinct, counts.astype(np.int64)
+
+
+def _enough(n_distinct: int, k: int) -> None:
+    if k > n_distinct:
+        raise UsageError(f"there are only {n_distinct} distinct scores and equal scores are never split; say "
+                         f"--k {n_distinct} or less.")

@@ -1,0 +1,263 @@
+"""One run from its spec to its comparison with the truth. A stage whose file is there is not done again."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.benchmark import Benchmark, benchmark
+from benchmarks.cost import supernet_params
+from benchmarks.errors import RunError, UsageError
+from benchmarks.images import ImageData, load_images
+from benchmarks.truth import GroundTruth, load_truth
+from criteria.base import Context, Criterion, Partition, Scores
+from criteria.guard import partition as split
+from criteria.registry import criteria
+from harness.checkpoint import read_tensors
+from harness.comparison import compare, control_labels
+from harness.device import devices
+from harness.estimate import TOP, Estimates, Question, answer, gather, questions, sample
+from harness.parallel import Send, spread
+from harness.progress import Reporter
+from harness.provenance import peak_memory, provenance
+from harness.sampling import Pool, samplers
+from harness.spec import Keys, RunSpec
+from harness.store import read_frame, read_json, results_home, run_name, sole_writer, write_frame, write_json
+from harness.train import Task, train
+
+# Room for weights, checkpoints and partial estimates, with a margin.
+FREE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What must not change a result: the device, and how many processes work at once (0 = as many as suit)."""
+
+    device: str = "auto"
+    jobs: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A spec with everything that it names looked up; its files lie in `folder`, where `execute` puts them."""
+
+    spec: RunSpec
+    criterion: Criterion
+    truth: GroundTruth
+    images: ImageData
+    keys: Keys
+    folder: Path
+
+    @classmethod
+    def prepare(cls, spec: RunSpec) -> "Run":
+        """Look up all that the spec names, so that what is missing is missing before the first expensive second."""
+        bench = benchmark(spec.benchmark)
+        bench.check_dataset(spec.dataset)
+        bench.space.population(spec.population)
+        samplers.get(spec.sampler)
+        criterion = criteria.get(spec.criterion)
+        truth = truth_for(bench, spec.dataset, spec.truth)
+        images = load_images(spec.dataset)
+        look = f"{images.sha256} {images.split} {images.augmentation} {images.copies} {images.mean} {images.std}"
+        sources = {"images": sha256(look.encode()).hexdigest(), "criterion": criteria.source_sha256(criterion),
+                   "truth": truth.sha256}
+        keys = Keys.of(spec, sources, "truth" in criterion.needs)
+        return cls(spec, criterion, truth, images, keys, results_home() / run_name(spec, keys))
+
+    @property
+    def bench(self) -> Benchmark:
+        return benchmark(self.spec.benchmark)
+
+    @property
+    def context(self) -> Context:
+        """What the criterion sees: the truth only when it says that it needs it."""
+        truth = self.truth if "truth" in self.criterion.needs else None
+        return Context(self.bench.space, self.bench.skeleton_for(self.spec.dataset), self.spec.seed, truth)
+
+    @property
+    def estimates_file(self) -> Path:
+        return self.folder / f"estimates-{self.keys.estimates}.parquet"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.folder / f"metrics-{self.keys.metrics}.json"
+
+    @property
+    def finished(self) -> bool:
+        """Every stage's file is there."""
+        return self.metrics_file.exists()
+
+
+def truth_for(bench: Benchmark, dataset: str, key: str) -> GroundTruth:
+    """The truth of a key or column name; UsageError when it is one of another dataset."""
+    truth = load_truth(key, bench.table)
+    if truth.key.dataset != dataset:
+        raise UsageError(f"Truth '{key}' is about {truth.key.dataset}, but the run is about {dataset}; choose a truth of {dataset} "
+                         "(`harness data list`) or another --dataset.")
+    return truth
+
+
+def execute(run: Run, machine: Machine, reporter: Reporter) -> dict[str, Any]:
+    """Do what is not yet done of a run and give its metrics; RunError when another process holds the run or space is short."""
+    if run.finished:
+        return read_json(run.metrics_file)
+    with sole_writer(run.folder):
+        if (free := shutil.disk_usage(run.folder).free) < FREE_BYTES:
+            raise RunError(f"Only {free >> 20} MiB are free at {run.folder} and a run needs {FREE_BYTES >> 20}; free some space or "
+                           "choose another folder with HARNESS_RESULTS.")
+        write_json(run.folder / "spec.json", {"schema": "spec/1", "spec": run.spec.as_dict(), "key": run.keys.weights})
+        partition = partition_stage(run)
+        tasks = tasks_of(run, partition, machine)
+        weights_stage(run, tasks, machine, reporter)
+        estimates = estimates_stage(run, tasks, partition, machine, reporter)
+        return metrics_stage(run, partition, estimates)
+
+
+# ---- partition
+
+
+def partition_stage(run: Run) -> Partition:
+    """The partition, from its file or from the criterion."""
+    path, about = run.folder / "partition.parquet", {"schema": "partition/1", "key": run.keys.partition}
+    if not path.exists():
+        made = split(run.criterion, run.context, run.spec.k)
+        columns: dict[str, Any] = {"index": np.arange(len(made.label)), "part": made.label}
+        words = {**about, "names": json.dumps(made.names)}
+        if made.scores is not None:
+            columns["score"] = made.scores.values
+            words |= {"meaning": made.scores.meaning, "unit": made.scores.unit}
+        write_frame(path, columns, words)
+    columns, words = read_frame(path, about)
+    scores = Scores(columns["score"], words["meaning"], words["unit"]) if "score" in columns else None
+    return Partition(columns["part"], tuple(json.loads(words["names"])), None, scores)
+
+
+# ---- weights
+
+
+def tasks_of(run: Run, partition: Partition, machine: Machine) -> list[Task]:
+    """The training of each supernet; supernet i is on device i mod n."""
+    pool, found = Pool.of(partition, run.bench.space), devices(machine.device)
+    return [Task(run.spec, i, pool, run.folder, run.keys.weights, found[i % len(found)])
+            for i in range(run.spec.supernets(partition.k))]
+
+
+def weights_stage(run: Run, tasks: Sequence[Task], machine: Machine, reporter: Reporter) -> None:
+    """Train all supernets at once, one process each unless `jobs` says fewer."""
+    missing = [task for task in tasks if not task.weights.exists()]
+    if not missing:
+        return
+    seconds = spread(_train, missing, machine.jobs or len(missing), _show(reporter, len(tasks)))
+    record(run, "weights", {"process_seconds": sum(seconds), "peak_memory_mib": peak_memory(), "device": tasks[0].device})
+
+
+def _train(task: Task, send: Send) -> float:
+    return train(task, send)
+
+
+def _show(reporter: Reporter, supernets: int) -> Send:
+    def show(supernet: int, step: int, steps: int, loss: float) -> None:
+        reporter.step(f"train supernet {supernet + 1} of {supernets}", step, steps, f"loss {loss:.3f}")
+
+    return show
+
+
+# ---- estimates
+
+
+def populations_of(run: Run) -> dict[str, NDArray[np.int64]]:
+    """The architectures that a run is judged on, by name, the first first; the truth's top 150 always come last."""
+    space, true = run.bench.space, run.truth.mean()
+    connected = space.population("connected")
+    size = run.spec.estimation.architectures
+    chosen, top = sample(connected, true, size or len(space))
+    if size:
+        return {f"sample of {len(chosen)} connected": chosen, f"top {TOP}": top}
+    members = space.population(run.spec.population)
+    return {run.spec.population: members[np.isfinite(true[members])], f"top {TOP}": top}
+
+
+def estimates_stage(run: Run, tasks: Sequence[Task], partition: Partition, machine: Machine, reporter: Reporter) -> Estimates:
+    """The estimates, from their file or from the trained supernets."""
+    about = {"schema": "estimates/1", "key": run.keys.estimates}
+    if not run.estimates_file.exists():
+        wanted = np.arange(len(run.bench.space))
+        if run.spec.estimation.architectures:
+            wanted = np.unique(np.concatenate(list(populations_of(run).values())))
+        partial = run.folder / f"estimates-{run.keys.estimates}.partial"
+        asked = questions(tasks, partition.label, wanted, partial, run.keys.estimates)
+        start = time.monotonic()
+        _answer_all(asked, machine, reporter)
+        estimates = gather(asked, partition.label, wanted)
+        write_frame(run.estimates_file, {"index": wanted, "architecture": [run.bench.space.strings[i] for i in wanted],
+                                         "part": partition.label[wanted], "accuracy": estimates.accuracy[wanted],
+                                         "loss": estimates.loss[wanted]}, about)
+        shutil.rmtree(partial)
+        record(run, f"estimates-{run.keys.estimates}",
+               {"seconds": time.monotonic() - start, "architectures": len(wanted), "functions": sum(len(q.members) for q in asked),
+                "images": len(run.images.select(run.spec.estimation.split)) * run.images.copies
+                if not run.spec.estimation.images else run.spec.estimation.images})
+    columns, _ = read_frame(run.estimates_file, about)
+    accuracy, loss = np.full((2, len(run.bench.space)), np.nan)
+    accuracy[columns["index"]], loss[columns["index"]] = columns["accuracy"], columns["loss"]
+    return Estimates(accuracy, loss)
+
+
+def _answer_all(asked: Sequence[Question], machine: Machine, reporter: Reporter) -> None:
+    total, done = sum(len(question.members) for question in asked), 0
+
+    def show(count: int) -> None:
+        nonlocal done
+        done += count
+        reporter.step("estimate architectures", done, total)
+
+    workers = machine.jobs or os.cpu_count() or 1
+    shares = [(question, chunks) for question in asked for worker in range(workers)
+              if (chunks := list(range(len(question.chunks)))[worker::workers])]
+    spread(_answer, shares, workers, show)
+
+
+def _answer(share: tuple[Question, list[int]], send: Send) -> None:
+    answer(*share, send)
+
+
+# ---- metrics
+
+
+def metrics_stage(run: Run, partition: Partition, estimates: Estimates) -> dict[str, Any]:
+    """The comparison with the truth, written and given back."""
+    controls = control_labels(run.criterion, run.context, partition.k, run.truth)
+    compared = compare(estimates.accuracy, run.truth, run.bench.space, partition, populations_of(run), controls)
+    content = {"schema": "metrics/1", "key": run.keys.metrics, "run": run.folder.name, "truth": run.truth.label,
+               "truth_key": str(run.truth.key), "images": run.spec.estimation.split, "seed": run.spec.seed,
+               "parts": list(partition.sizes), "part_names": list(partition.names), "budget": budget_of(run, partition),
+               **compared.to_json()}
+    write_json(run.metrics_file, content)
+    return content
+
+
+def budget_of(run: Run, partition: Partition) -> dict[str, Any]:
+    """What the training cost, as counted, not as timed: subnet passes, images, FLOPs (one multiply-add is one), parameters."""
+    supernets = run.spec.supernets(partition.k)
+    passes, flops = 0, 0.0
+    for i in range(supernets):
+        curve, _ = read_tensors(run.folder / f"training-{i}.safetensors", {"key": run.keys.weights})
+        passes += int(curve["curve.passes"].sum())
+        flops += float(curve["curve.flops"])
+    return {"supernets": supernets, "parameters": supernets * supernet_params(run.bench.space, run.spec.skeleton), "passes": passes,
+            "images": passes * run.spec.recipe.batch, "flops": flops}
+
+
+def record(run: Run, stage: str, facts: dict[str, Any]) -> None:
+    """Note in provenance.json what a stage took and where it ran."""
+    path = run.folder / "provenance.json"
+    content = read_json(path) if path.exists() else {"schema": "provenance/1"}
+    write_json(path, {**content, stage: {**facts, **provenance()}})

@@ -1,0 +1,151 @@
+"""What a run is: everything that changes a result, and the versioned key of each stage over the fields it reads."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+from benchmarks.benchmark import benchmark
+from benchmarks.cost import Skeleton
+from benchmarks.errors import UsageError
+
+# Raised when a stage's code changes what it computes; old files of that stage are then computed anew, beside the old ones.
+STAGE_VERSIONS = {"partition": 1, "weights": 1, "estimates": 1, "metrics": 1}
+SHARES = ("part", "all")
+KEY_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Network:
+    """The supernets: `channels` of the first stage before the reduction, divided by `gamma`; `cells` per stage."""
+
+    channels: int = 16
+    gamma: int = 2
+    cells: int = 5
+
+    def __post_init__(self) -> None:
+        if self.gamma < 1 or self.channels < 1 or self.channels % self.gamma:
+            raise UsageError(f"network.channels={self.channels} cannot be divided by gamma={self.gamma}; choose a gamma >= 1 "
+                             "that divides the channels.")
+        if self.cells < 1:
+            raise UsageError(f"network.cells={self.cells} leaves no cell; choose 1 or more.")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the supernets are trained, together: `passes` subnet passes in all, one pass = one batch through one architecture.
+
+    The learning rate falls from lr to lr_end by a cosine over the global steps (EFS-NAS: cosine without restart).
+    """
+
+    passes: int = 60_000
+    batch: int = 64
+    lr: float = 0.1
+    lr_end: float = 0.0
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+
+    def __post_init__(self) -> None:
+        if self.passes < 1 or self.batch < 2:
+            raise UsageError(f"recipe.passes={self.passes} and recipe.batch={self.batch} train nothing; passes must be >= 1 and "
+                             "batch >= 2, because batch-norm needs two images.")
+        if self.lr <= 0 or not 0 <= self.lr_end <= self.lr or not 0 <= self.momentum < 1 or self.weight_decay < 0:
+            raise UsageError(f"recipe lr={self.lr}, lr_end={self.lr_end}, momentum={self.momentum}, weight_decay="
+                             f"{self.weight_decay} cannot train; need 0 <= lr_end <= lr, lr > 0, momentum in [0, 1), decay >= 0.")
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """What the trained supernets are asked: which images in batches of what size, and which architectures.
+
+    split: valid or test. images: the first so many of one fixed shuffled order, 0 = all. batch: batch-norm uses its
+    statistics, so it is part of the result. architectures: a uniform sample of so many connected ones (the same for every
+    run) and the truth's top 150; 0 = all architectures of the space.
+    """
+
+    split: str = "valid"
+    images: int = 0
+    batch: int = 256
+    architectures: int = 0
+
+    def __post_init__(self) -> None:
+        if self.split not in ("valid", "test"):
+            raise UsageError(f"Estimates cannot use '{self.split}' images; choose valid or test.")
+        if self.images < 0 or self.batch < 2 or self.architectures < 0:
+            raise UsageError(f"estimation images={self.images}, batch={self.batch}, architectures={self.architectures} cannot be; "
+                             "images and architectures are >= 0 (0 = all) and batch is >= 2.")
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run. Device, jobs and paths are not in it: they must not change a result."""
+
+    benchmark: str = "digits201"
+    dataset: str = "digits"
+    criterion: str = "nonlinear"
+    k: int = 3
+    seed: int = 0
+    sampler: str = "sbs"
+    share: str = "part"
+    network: Network = Network()
+    recipe: Recipe = Recipe()
+    estimation: Estimation = Estimation()
+    truth: str = "digits201/digits/test/60/full"
+    population: str = "all"
+
+    def __post_init__(self) -> None:
+        if self.share not in SHARES:
+            raise UsageError(f"Unknown share '{self.share}'; choose 'part' (every part trains a supernet of its own) or 'all' "
+                             "(one supernet; the partition steers only the sampling).")
+        if self.k < 1:
+            raise UsageError(f"k={self.k} makes no part; choose k >= 1.")
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The supernet's network on this benchmark's images."""
+        alone = benchmark(self.benchmark).skeleton_for(self.dataset)
+        return replace(alone, channels=self.network.channels // self.network.gamma, cells=self.network.cells)
+
+    def supernets(self, k: int) -> int:
+        """How many supernets there are when the partition has k parts."""
+        return k if self.share == "part" else 1
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> "RunSpec":
+        """The inverse of `as_dict`."""
+        nested = {"network": Network, "recipe": Recipe, "estimation": Estimation}
+        return cls(**{name: nested[name](**value) if name in nested else value for name, value in fields.items()})
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The identity of each stage: a hash of its version, what it reads, and the key of the stage before.
+
+    sources: hashes of the data behind the run: "images", "criterion" (a plug-in's file), and "truth".
+    """
+
+    partition: str
+    weights: str
+    estimates: str
+    metrics: str
+
+    @classmethod
+    def of(cls, spec: RunSpec, sources: dict[str, str], criterion_uses_truth: bool) -> "Keys":
+        fields = spec.as_dict()
+
+        def key(stage: str, names: tuple[str, ...], **more: str) -> str:
+            content = {"stage": stage, "version": STAGE_VERSIONS[stage], **{name: fields[name] for name in names}, **more}
+            return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:KEY_DIGITS]
+
+        truth = {"truth": sources["truth"]}
+        partition = key("partition", ("benchmark", "dataset", "criterion", "k", "seed"), plugin=sources["criterion"],
+                        **(truth if criterion_uses_truth else {}))
+        weights = key("weights", ("sampler", "share", "network", "recipe"), partition=partition, images=sources["images"])
+        # A sample of architectures comes with the truth's top 150, so there the truth decides what is estimated.
+        estimates = key("estimates", ("estimation",), weights=weights, **(truth if spec.estimation.architectures else {}))
+        metrics = key("metrics", ("truth", "population"), estimates=estimates, **truth)
+        return cls(partition, weights, estimates, metrics)

@@ -1,0 +1,1 @@
+"""A package that the harness knows nothing of."""
