@@ -5,10 +5,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.cost import NASBENCH201, Skeleton
 from benchmarks.errors import UsageError
+from benchmarks.seeds import derive
 from benchmarks.space import Space, nasbench201
 from benchmarks.suggestion import suggestion
+from benchmarks.truth import GroundTruth
 
 NAMES = ("digits201", "nasbench201")
 
@@ -42,9 +47,36 @@ class Benchmark:
         classes, size, channels = self.shapes[self.check_dataset(dataset)]
         return replace(self.skeleton, classes=classes, image_size=size, image_channels=channels)
 
+    def drawing(self) -> NDArray[np.int64]:
+        """int64 [n_arch]: the random order in which an embedded benchmark's architectures are met and their classes trained."""
+        return np.random.default_rng(derive(0, self.name, "order")).permutation(len(self.space))
+
+    def population(self, name: str, truth: GroundTruth) -> "Population":
+        """The architectures of 'all', 'connected' or 'distinct' that this truth can judge.
+
+        Of a benchmark that is only partly trained these are the uniform sample at the start of its drawing, whose classes are
+        all trained: taking every architecture with a truth would favour large classes. Raises UsageError for an unknown name.
+        """
+        members, known = self.space.population(name), np.isfinite(truth.mean())
+        if known[members].all():
+            return Population(name, members)
+        if truth.key.source != self.name:
+            return Population(f"{name} with a truth", members[known[members]])
+        order = self.drawing()
+        drawn = order[: int(np.argmin(known[order]))]
+        return Population(f"{name}, drawn uniformly", np.intersect1d(members, drawn))
+
     def truth_for(self, dataset: str) -> str:
         """The text of the default TruthKey of a dataset."""
         return self.default_truth[self.check_dataset(dataset)]
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Architectures that something is judged on: what they are called, and int64 [m] ascending official indices."""
+
+    name: str
+    members: NDArray[np.int64]
 
 
 @cache

@@ -113,11 +113,14 @@ def logical_hash(columns: Iterable[Column]) -> str:
 
 
 def table_path(name: str) -> Path:
-    """Where the table called `name` lies or would lie: embedded in the package, else in the user's data folder."""
+    """Where the table called `name` lies or would lie: in the user's data folder, else embedded in the package.
+
+    Only `harness data build` makes a table of an embedded name, so one in the data folder is the user's own, fuller one.
+    """
     if not re.fullmatch(r"[a-z0-9_-][a-z0-9_.-]*", name):
         raise UsageError(f"'{name}' is no name of a table: use lower-case letters, digits, '_', '.' and '-'.")
-    embedded = EMBEDDED_FOLDER / f"{name}.parquet"
-    return embedded if embedded.exists() else data_home() / "tables" / f"{name}.parquet"
+    own, embedded = data_home() / "tables" / f"{name}.parquet", EMBEDDED_FOLDER / f"{name}.parquet"
+    return embedded if embedded.exists() and not own.exists() else own
 
 
 def table_names() -> list[str]:

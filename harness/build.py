@@ -17,7 +17,7 @@ import torch
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 
-from benchmarks.benchmark import benchmark
+from benchmarks.benchmark import Benchmark, benchmark
 from benchmarks.ceiling import ceiling
 from benchmarks.errors import DataError, UsageError
 from benchmarks.folder import data_home, write_atomically
@@ -74,9 +74,9 @@ def plan(name: str = "digits201", seeds: Sequence[int] = (0, 1, 2), folder: Path
     return Plan(name, recipe, tuple(seeds), images, folder or data_home() / "build" / name / key)
 
 
-def drawn_classes(space: Space, name: str) -> NDArray[np.int64]:
+def drawn_classes(bench: Benchmark) -> NDArray[np.int64]:
     """int64 [n_class]: every training class, in the order in which uniformly drawn architectures meet them."""
-    met = space.training_id[_order(space, name)]
+    met = bench.space.training_id[bench.drawing()]
     classes: NDArray[np.int64] = met[first_members(met)].astype(np.int64)
     return classes
 
@@ -90,8 +90,7 @@ def build(name: str = "digits201", classes: int | None = None, seeds: Sequence[i
     each; they change no result. target: see `assemble`. Raises UsageError for a number of classes that there is not.
     """
     made = plan(name, seeds, folder, recipe)
-    space = benchmark(name).space
-    every = drawn_classes(space, name)
+    every = drawn_classes(benchmark(name))
     count = len(every) if classes is None else classes
     if not 1 <= count <= len(every):
         raise UsageError(f"{count} classes of {name} cannot be built; ask for 1 to {len(every)}, which are all.")
@@ -128,10 +127,6 @@ def assemble(made: Plan, target: Path | None = None) -> Table:
     provenance["table_sha256"] = table.sha256
     write_atomically(target.with_suffix(".json"), (json.dumps(provenance, indent=2) + "\n").encode())
     return table
-
-
-def _order(space: Space, name: str) -> NDArray[np.int64]:
-    return np.random.default_rng(derive(0, name, "order")).permutation(len(space))
 
 
 def _finish(made: Plan, class_id: int) -> None:
@@ -182,7 +177,7 @@ def _provenance(made: Plan, space: Space, accuracy: NDArray[np.float64]) -> dict
     """How the table was made and what is known of its noise, ready for JSON."""
     covered = np.asarray(np.isfinite(accuracy).all(axis=1))
     scored = np.flatnonzero(covered & space.connected)
-    unmet = np.flatnonzero(np.logical_not(covered[_order(space, made.name)]))
+    unmet = np.flatnonzero(np.logical_not(covered[benchmark(made.name).drawing()]))
     taus = [tau_b(accuracy[scored, a], accuracy[scored, b]) for a, b in combinations(range(len(made.seeds)), 2)]
     truth = GroundTruth(TruthKey(made.name, BUILT[made.name], "test", made.recipe.epochs, "full"), accuracy,
                         tuple(str(seed) for seed in made.seeds), "", made.name)

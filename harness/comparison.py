@@ -1,12 +1,13 @@
 """A run's estimates against a truth: every population's measures, beside the labels alone and the controls' labels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.benchmark import Population
 from benchmarks.ceiling import ceiling
 from benchmarks.errors import UsageError
 from benchmarks.space import Space
@@ -35,15 +36,16 @@ class Comparison:
 
 
 def compare(estimates: NDArray[np.float64], truth: GroundTruth, space: Space, partition: Partition,
-            populations: Mapping[str, NDArray[np.int64]], controls: Mapping[str, NDArray[np.int16]]) -> Comparison:
-    """The estimates [n_arch] against the truth on each population (name -> official indices)."""
+            populations: Sequence[Population], controls: Mapping[str, NDArray[np.int16]]) -> Comparison:
+    """The estimates [n_arch] against the truth on each population."""
     true = truth.mean()
     measured = {}
-    for name, members in populations.items():
-        top = ceiling(truth, space, members).value
-        measured[name] = measure(estimates[members], true[members], partition.label[members], name,
-                                 None if np.isnan(top) else top)
-    first, members = next(iter(populations.items()))
+    for population in populations:
+        members = population.members
+        limit = ceiling(truth, space, members).value
+        measured[population.name] = measure(estimates[members], true[members], partition.label[members], population.name,
+                                            None if np.isnan(limit) else limit)
+    first, members = populations[0].name, populations[0].members
     labels = {"criterion": partition.label, **controls}
     return Comparison(measured, {name: label_tau(label[members], true[members], first) for name, label in labels.items()})
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.benchmark import Benchmark, benchmark
+from benchmarks.benchmark import Benchmark, Population, benchmark
 from benchmarks.cost import supernet_params
-from benchmarks.errors import RunError, UsageError
+from benchmarks.errors import RunError
 from benchmarks.images import ImageData, load_images
 from benchmarks.truth import GroundTruth, load_truth
 from criteria.base import Context, Criterion, Partition, Scores
@@ -24,6 +24,7 @@ from criteria.registry import criteria
 from harness.checkpoint import read_tensors
 from harness.comparison import compare, control_labels
 from harness.device import devices
+from harness.forecast import forecast
 from harness.estimate import TOP, Estimates, Question, answer, gather, questions, sample
 from harness.parallel import Send, spread
 from harness.progress import Reporter
@@ -32,6 +33,7 @@ from harness.sampling import Pool, samplers
 from harness.spec import Keys, RunSpec
 from harness.store import read_frame, read_json, results_home, run_name, sole_writer, write_frame, write_json
 from harness.train import Task, train
+from harness.truths import about
 
 # Room for weights, checkpoints and partial estimates, with a margin.
 FREE_BYTES = 64 << 20
@@ -64,7 +66,7 @@ class Run:
         bench.space.population(spec.population)
         samplers.get(spec.sampler)
         criterion = criteria.get(spec.criterion)
-        truth = truth_for(bench, spec.dataset, spec.truth)
+        truth = about(load_truth(spec.truth, bench.table), spec.truth, bench, spec.dataset)
         images = load_images(spec.dataset)
         look = f"{images.sha256} {images.split} {images.augmentation} {images.copies} {images.mean} {images.std}"
         sources = {"images": sha256(look.encode()).hexdigest(), "criterion": criteria.source_sha256(criterion),
@@ -96,15 +98,6 @@ class Run:
         return self.metrics_file.exists()
 
 
-def truth_for(bench: Benchmark, dataset: str, key: str) -> GroundTruth:
-    """The truth of a key or column name; UsageError when it is one of another dataset."""
-    truth = load_truth(key, bench.table)
-    if truth.key.dataset != dataset:
-        raise UsageError(f"Truth '{key}' is about {truth.key.dataset}, but the run is about {dataset}; choose a truth of {dataset} "
-                         "(`harness data list`) or another --dataset.")
-    return truth
-
-
 def execute(run: Run, machine: Machine, reporter: Reporter) -> dict[str, Any]:
     """Do what is not yet done of a run and give its metrics; RunError when another process holds the run or space is short."""
     if run.finished:
@@ -116,6 +109,9 @@ def execute(run: Run, machine: Machine, reporter: Reporter) -> dict[str, Any]:
         write_json(run.folder / "spec.json", {"schema": "spec/1", "spec": run.spec.as_dict(), "key": run.keys.weights})
         partition = partition_stage(run)
         tasks = tasks_of(run, partition, machine)
+        asked = [] if run.estimates_file.exists() else questions_of(run, tasks, partition)
+        reporter.say(f"{run.folder.name}: {' / '.join(f'{size:,}' for size in partition.sizes)} architectures, "
+                     f"{forecast(tasks, asked, machine.jobs or len(tasks), machine.jobs or os.cpu_count() or 1)}")
         weights_stage(run, tasks, machine, reporter)
         estimates = estimates_stage(run, tasks, partition, machine, reporter)
         return metrics_stage(run, partition, estimates)
@@ -173,34 +169,47 @@ def _show(reporter: Reporter, supernets: int) -> Send:
 # ---- estimates
 
 
-def populations_of(run: Run) -> dict[str, NDArray[np.int64]]:
-    """The architectures that a run is judged on, by name, the first first; the truth's top 150 always come last."""
+def populations_of(run: Run) -> list[Population]:
+    """What a run is judged on, the first first: a population of the space, or a sample; and the truth's best, where it is known."""
     space, true = run.bench.space, run.truth.mean()
-    connected = space.population("connected")
     size = run.spec.estimation.architectures
-    chosen, top = sample(connected, true, size or len(space))
+    chosen, top = sample(space.population("connected"), true, size or len(space))
+    first = run.bench.population(run.spec.population, run.truth)
     if size:
-        return {f"sample of {len(chosen)} connected": chosen, f"top {TOP}": top}
-    members = space.population(run.spec.population)
-    return {run.spec.population: members[np.isfinite(true[members])], f"top {TOP}": top}
+        first = Population(f"sample of {len(chosen)} connected", chosen)
+    # The best of a small sample are no elite.
+    known = int(np.isfinite(true).sum())
+    return [first, Population(f"top {TOP}", top)] if known == len(space) else [first]
+
+
+def wanted_by(run: Run) -> NDArray[np.int64]:
+    """int64 [m], ascending: the architectures to estimate."""
+    if not run.spec.estimation.architectures:
+        return np.arange(len(run.bench.space))
+    return np.unique(np.concatenate([population.members for population in populations_of(run)]))
+
+
+def partial_folder(run: Run) -> Path:
+    """Where unfinished estimates lie."""
+    return run.folder / f"estimates-{run.keys.estimates}.partial"
+
+
+def questions_of(run: Run, tasks: Sequence[Task], partition: Partition) -> list[Question]:
+    """What each supernet is asked."""
+    return questions(tasks, partition.label, wanted_by(run), partial_folder(run), run.keys.estimates)
 
 
 def estimates_stage(run: Run, tasks: Sequence[Task], partition: Partition, machine: Machine, reporter: Reporter) -> Estimates:
     """The estimates, from their file or from the trained supernets."""
     about = {"schema": "estimates/1", "key": run.keys.estimates}
     if not run.estimates_file.exists():
-        wanted = np.arange(len(run.bench.space))
-        if run.spec.estimation.architectures:
-            wanted = np.unique(np.concatenate(list(populations_of(run).values())))
-        partial = run.folder / f"estimates-{run.keys.estimates}.partial"
-        asked = questions(tasks, partition.label, wanted, partial, run.keys.estimates)
-        start = time.monotonic()
+        wanted, asked, start = wanted_by(run), questions_of(run, tasks, partition), time.monotonic()
         _answer_all(asked, machine, reporter)
         estimates = gather(asked, partition.label, wanted)
         write_frame(run.estimates_file, {"index": wanted, "architecture": [run.bench.space.strings[i] for i in wanted],
                                          "part": partition.label[wanted], "accuracy": estimates.accuracy[wanted],
                                          "loss": estimates.loss[wanted]}, about)
-        shutil.rmtree(partial)
+        shutil.rmtree(partial_folder(run))
         record(run, f"estimates-{run.keys.estimates}",
                {"seconds": time.monotonic() - start, "architectures": len(wanted), "functions": sum(len(q.members) for q in asked),
                 "images": len(run.images.select(run.spec.estimation.split)) * run.images.copies

@@ -230,7 +230,7 @@ def test_accuracies_do_not_depend_on_the_evaluation_batch(space: Space, digits: 
 # ---- the table
 
 def test_drawn_classes_are_all_classes_once(space: Space) -> None:
-    drawn = drawn_classes(space, "digits201")
+    drawn = drawn_classes(benchmark("digits201"))
     assert sorted(drawn.tolist()) == list(range(5260))
 
 
@@ -289,7 +289,7 @@ def test_the_table_reads_back(space: Space) -> None:
     """Members of a class share its row, everything else is NaN, and seeds keep their order."""
     made = plan(recipe=SHORT)
     rng = np.random.default_rng(0)
-    classes = drawn_classes(space, "digits201")[:40].tolist()
+    classes = drawn_classes(benchmark("digits201"))[:40].tolist()
     values = {class_id: (rng.normal(70, 5) + rng.normal(0, 1, 3)).tolist() for class_id in classes}
     for class_id, accuracy in values.items():
         write_class(made, space, class_id, accuracy)
@@ -308,7 +308,7 @@ def test_the_table_reads_back(space: Space) -> None:
     assert provenance["drawn"] >= 40
     assert provenance["table_sha256"] == table.sha256
     assert 0.4 < provenance["connected"]["seed_tau_b"] < provenance["connected"]["ceiling"] <= 1
-    order = building._order(space, "digits201")
+    order = benchmark("digits201").drawing()
     assert covered[order[:provenance["drawn"]]].all()
     assert not covered[order[provenance["drawn"]]]
 

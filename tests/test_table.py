@@ -116,7 +116,7 @@ def test_an_absent_table_and_a_bad_name() -> None:
             table_path(name)
 
 
-def test_embedded_tables_are_found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embedded_tables_are_found_after_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables_module, "EMBEDDED_FOLDER", tmp_path / "embedded")
     with pytest.raises(DataError, match="harness data build digits201"):
         open_table("digits201")
@@ -126,6 +126,8 @@ def test_embedded_tables_are_found_first(tmp_path: Path, monkeypatch: pytest.Mon
     table_path("digits201").write_bytes(b"PAR1")
     with pytest.raises(DataError, match="reinstall split-harness"):
         open_table("digits201")
+    write_table("digits201", tables_module.data_home() / "tables" / "digits201.parquet", [("a", KEY, "0", few({0: 2.0}))], [])
+    assert open_table("digits201").path.parent.parent == tables_module.data_home()
 
 
 def test_a_full_disk_and_an_unwritable_folder_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

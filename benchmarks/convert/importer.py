@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.convert.agreement import check_agreement
 from benchmarks.convert.naming import Meaning, Values, is_description, meaning, trials_to_seeds
 from benchmarks.errors import DataError, UsageError
 from benchmarks.folder import data_home
@@ -68,7 +69,11 @@ def import_table(path: Path, name: str, *, dataset: str | None = None, split: st
     skipped = (*rows.texts, *(c for c in rows.columns if c not in wanted or (is_description(c) and c != column)))
     found = [_values(rows, c, key) for c in wanted if c not in skipped]
     counts = {c: values for c, values in rows.columns.items() if c.startswith("n_trials_")}
-    columns = [_spread(rows, space, c) for c in _trials(rows, found, counts)]
+    try:
+        columns = [_spread(rows, space, c) for c in trials_to_seeds(found, counts)]
+        check_agreement(columns)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     _refuse_unclear(path, columns)
     file_hash = sha256(path.read_bytes()).hexdigest()
     table, changed = _write(name, target, columns, {"file": path.name, "sha256": file_hash})
@@ -115,21 +120,11 @@ def _values(rows: Rows, column: str, key: TruthKey | None) -> Values:
     return Values(column, meant, rows.columns[column])
 
 
-def _trials(rows: Rows, found: list[Values], counts: Mapping[str, NDArray[np.float64]]) -> list[Values]:
-    try:
-        return trials_to_seeds(found, counts)
-    except DataError as error:
-        raise DataError(f"{rows.source}: {error}") from None
-
-
 def _spread(rows: Rows, space: Space, column: Values) -> Values:
     """float64 [n_row] -> [n_arch], NaN for architectures without a row; DataError for values that are no accuracies."""
     values: NDArray[np.float64] = np.full(len(space), np.nan)
     values[rows.index] = column.values
-    try:
-        check_values(column.name, values)
-    except DataError as error:
-        raise DataError(f"{rows.source}: {error}") from None
+    check_values(column.name, values)
     return Values(column.name, column.meaning, values)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import DataError
+from benchmarks.errors import DataError, UsageError
 from benchmarks.truth import TruthKey
 
 # prefix -> dataset, what was trained on, the splits that exist. "c10valid" is the official dataset cifar10-valid.
@@ -70,15 +70,18 @@ class Values:
 def trials_to_seeds(columns: list[Values], counts: Mapping[str, NDArray[np.float64]]) -> list[Values]:
     """The same columns with those of trials (`_t0`, `_t1`, `_t2`) rewritten into one per seed.
 
-    counts: the columns `n_trials_*` [n_row], where there are any. Raises DataError when trials have a gap or are not as
-    many as `n_trials_v11` says.
+    counts: the columns `n_trials_*` [n_row], where there are any. Raises UsageError when one of the three columns is
+    missing, DataError when trials have a gap or are not as many as `n_trials_v11` says.
     """
     kept = [column for column in columns if column.meaning.trial is None]
     for key in sorted({column.meaning.key for column in columns if column.meaning.trial is not None}):
         trials = {c.meaning.trial: c for c in columns if c.meaning.key == key and c.meaning.trial is not None}
-        stem = next(iter(trials.values())).name.rsplit("_t", 1)[0]
-        empty = np.full_like(next(iter(trials.values())).values, np.nan)
-        table = np.stack([trials[t].values if t in trials else empty for t in range(3)], axis=1)
+        first = next(iter(trials.values()))
+        stem = first.name.rsplit("_t", 1)[0]
+        if len(trials) < 3:
+            raise UsageError(f"Column {first.name} is the trial of another seed in each architecture, and only "
+                             f"{stem}_t0, _t1 and _t2 together say which; import all three.")
+        table = np.stack([trials[t].values for t in range(3)], axis=1)
         present = ~np.isnan(table)
         count = present.sum(axis=1)
         wrong = present != (np.arange(3) < count[:, None])
@@ -88,11 +91,10 @@ def trials_to_seeds(columns: list[Values], counts: Mapping[str, NDArray[np.float
             row = int(np.flatnonzero(wrong.any(axis=1))[0])
             raise DataError(f"Columns {stem}_t0.._t2 in row {row + 1}: the trials present are not the first ones, or "
                             "not as many as n_trials_v11 says; correct the file.")
-        seeds = {seed: empty.copy() for seed in V11_SEEDS[3]}
+        seeds = {seed: np.full(len(table), np.nan) for seed in V11_SEEDS[3]}
         for n, names in V11_SEEDS.items():
             for trial, seed in enumerate(names):
                 seeds[seed][count == n] = table[count == n, trial]
-        meant = next(iter(trials.values())).meaning
         for seed, values in seeds.items():
-            kept.append(Values(f"{stem}_s{seed}", replace(meant, seed=seed, trial=None), values))
+            kept.append(Values(f"{stem}_s{seed}", replace(first.meaning, seed=seed, trial=None), values))
     return kept

@@ -1,0 +1,51 @@
+"""The command line. Results go to standard output, everything else to standard error."""
+
+import sys
+from typing import Any
+
+import click
+
+from benchmarks.errors import HarnessError
+from harness.commands.data import data
+from harness.commands.diagnose import diagnose
+from harness.commands.list import list_
+from harness.commands.measure import measure
+from harness.commands.run import run
+from harness.commands.show import show
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="split-harness", prog_name="harness")
+def harness() -> None:
+    """Which criterion should split the search space in few-shot NAS?
+
+    \b
+    harness run --criterion nonlinear --k 3              partition, train, estimate, compare with the truth
+    harness diagnose --criterion flops --k 3             a partition before any training
+    harness measure estimates.csv --benchmark nasbench201 --dataset cifar10 --truth c10_test_200
+    """
+
+
+for command in (run, list_, show, measure, diagnose, data):
+    harness.add_command(command)
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run one command and end with its exit code: 0 done, 1 the run failed, 2 usage, 3 data, 130 interrupted."""
+    try:
+        harness.main(args=args, prog_name="harness", standalone_mode=False)
+    except HarnessError as error:
+        fail(str(error), error.exit_code)
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        fail("Interrupted; run the same command again to go on where it stopped.", INTERRUPTED)
+
+
+def fail(message: str, code: int) -> None:
+    """Say one sentence and end."""
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,76 @@
+"""`harness list`."""
+
+from typing import Any
+
+import click
+
+from harness.commands.options import answer, json_option
+
+KINDS = ("criteria", "benchmarks", "samplers", "presets", "runs")
+
+
+@click.command("list", epilog="""\b
+Examples:
+  harness list
+  harness list criteria --json
+""")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@json_option
+def list_(kind: str | None, as_json: bool) -> None:
+    """What there is: criteria, benchmarks, samplers, presets and runs; where it is defined and what it needs."""
+    from rich.console import Group
+    from rich.table import Table
+
+    kinds = (kind,) if kind else KINDS
+    content = {each: _entries(each) for each in kinds}
+    grids = []
+    for each in kinds:
+        grid = Table(title=each, title_justify="left", box=None, pad_edge=False)
+        for name in content[each][0] if content[each] else ():
+            grid.add_column(name)
+        for entry in content[each]:
+            grid.add_row(*(str(value) if value is not None else "–" for value in entry.values()))
+        grids.append(grid if content[each] else f"{each}\nnone yet")
+    answer(as_json, content, Group(*(part for grid in grids for part in (grid, ""))))
+
+
+def _entries(kind: str) -> list[dict[str, Any]]:
+    return {"criteria": _criteria, "benchmarks": _benchmarks, "samplers": _samplers, "presets": _presets, "runs": _runs}[kind]()
+
+
+def _criteria() -> list[dict[str, Any]]:
+    from criteria.registry import criteria
+
+    found = [criteria.describe(name) for name in criteria.names()]
+    return [{"name": d.name, "what": d.summary, "parameters": " ".join(f"{p.name}={p.default}" for p in d.parameters),
+             "needs": " ".join(d.needs) or None, "parts": d.fixed_k, "reference": d.reference or None, "origin": d.origin}
+            for d in found]
+
+
+def _benchmarks() -> list[dict[str, Any]]:
+    from benchmarks.benchmark import NAMES, benchmark
+
+    return [{"name": bench.name, "dataset": dataset, "architectures": len(bench.space), "default truth": bench.truth_for(dataset)}
+            for bench in map(benchmark, NAMES) for dataset in bench.datasets]
+
+
+def _samplers() -> list[dict[str, Any]]:
+    from harness.sampling import samplers
+
+    found = [samplers.describe(name) for name in samplers.names()]
+    return [{"name": d.name, "what": d.summary, "origin": d.origin} for d in found]
+
+
+def _presets() -> list[dict[str, Any]]:
+    from harness.presets import preset, preset_names, preset_summary
+
+    return [{"name": name, "what": preset_summary(name), "criterion": preset(name)["criterion"], "k": preset(name)["k"],
+             "sampler": preset(name)["sampler"]} for name in preset_names()]
+
+
+def _runs() -> list[dict[str, Any]]:
+    from harness.store import read_json, results_home, run_folders
+
+    return [{"name": folder.name, "state": "finished" if list(folder.glob("metrics-*.json")) else "unfinished",
+             "sampler": (spec := read_json(folder / "spec.json")["spec"])["sampler"], "share": spec["share"],
+             "passes": spec["recipe"]["passes"]} for folder in run_folders(results_home())]

@@ -1,0 +1,37 @@
+"""Options that several commands share, and the one way they answer."""
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(command: F) -> F:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")(command)
+
+
+def benchmark_options(command: F) -> F:
+    """`--benchmark`, `--dataset` and `--truth`."""
+    for option in (
+        click.option("--truth", metavar="KEY", help="A truth key (v1_0/cifar10/test/200/full) or the name of an imported column."),
+        click.option("--dataset", help="Dataset of the benchmark; by default that of the truth, or the first one."),
+        click.option("--benchmark", help="digits201 (the default) or nasbench201; a truth names its own."),
+    ):
+        command = option(command)
+    return command
+
+
+def answer(as_json: bool, content: Any, text: Any) -> None:
+    """Print the JSON content, or the text (anything rich can render), on standard output."""
+    if as_json:
+        click.echo(json.dumps(content, sort_keys=True))
+        return
+    from rich.console import Console
+
+    # Without a terminal rich would fold tables at 80 columns.
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(highlight=False, width=200)).print(text, markup=False, soft_wrap=True)

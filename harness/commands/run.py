@@ -1,0 +1,69 @@
+"""`harness run`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.commands.options import answer, json_option
+
+
+@click.command(epilog="""\b
+Examples:
+  harness run --criterion nonlinear --k 3
+  harness run --benchmark nasbench201 --dataset cifar10 --criterion nonlinear --k 3 --budget cpu
+  harness run --criterion 'random[like=nonlinear]' --k 3 --set recipe.lr=0.1 --json
+""")
+@click.option("--benchmark", help="digits201 (comes with the harness, the default) or nasbench201.")
+@click.option("--dataset", help="Dataset of the benchmark; its first one by default.")
+@click.option("--criterion", help="What splits the space: a name with its parameters, as `harness list criteria` shows, or ./file.py:Class.")
+@click.option("--k", type=int, help="Number of parts.")
+@click.option("--seed", type=int, help="Of initialisation, sampling, data order and random criteria.")
+@click.option("--preset", help="A published method: `harness list presets`.")
+@click.option("--budget", help="smoke (the default), cpu or full (as the papers).")
+@click.option("--sampler", help="uniform, balanced or sbs.")
+@click.option("--share", help="part: a supernet for each part; all: one supernet, the partition steers only the sampling.")
+@click.option("--gamma", type=int, help="Channels are divided by it.")
+@click.option("--truth", metavar="KEY", help="A truth key (v1_0/cifar10/test/200/full) or the name of an imported column.")
+@click.option("--population", help="What the run is judged on: all, connected or distinct.")
+@click.option("--images", help="Images behind the estimates: valid (the default) or test.")
+@click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Any field of a run, such as recipe.lr=0.05.")
+@click.option("--config", type=click.Path(path_type=Path), help="A TOML file with the same fields; flags beat it.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--jobs", type=int, default=0, help="Processes at once; by default one a supernet, and one a core for estimates.")
+@json_option
+def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: int, as_json: bool, **flags: Any) -> None:
+    """Split the space, train the supernets, estimate the architectures and compare with the ground truth.
+
+    Run the same command again to go on where it stopped; a finished run only says where its results are.
+    """
+    from harness.presets import assignment, merge, read_config, resolve
+
+    given: dict[str, Any] = {}
+    for name, value in flags.items():
+        if value is not None:
+            given = merge(given, {"gamma": {"network": {"gamma": value}}, "images": {"estimation": {"split": value}}}.get(
+                name, {name: value}))
+    for text in assignments:
+        given = merge(given, assignment(text))
+    spec = resolve(read_config(config) if config else {}, given)
+
+    from harness.progress import Reporter
+    from harness.runner import Machine, Run, execute
+
+    prepared = Run.prepare(spec)
+    finished = prepared.finished
+    with Reporter() as reporter:
+        metrics = execute(prepared, Machine(device, jobs), reporter)
+        figure = prepared.folder / "accuracy-per-part.png"
+        if not figure.exists():
+            from harness.report.parts import draw_run
+
+            draw_run(prepared.folder, prepared.truth)
+        reporter.say(f"{'Already finished' if finished else 'Results'}: {prepared.folder}")
+    first = next(iter(metrics["populations"].values()))
+    content = {"run": str(prepared.folder), "key": prepared.keys.metrics, "tau": first["tau"], "parts": metrics["parts"],
+               "budget": metrics["budget"]}
+    from harness.report.summary import summary
+
+    answer(as_json, content, summary(metrics, prepared.folder))

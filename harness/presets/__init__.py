@@ -1,0 +1,142 @@
+"""From flags, files, presets and budgets to one RunSpec: flags beat the config file, which beats the budget, then the preset."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from benchmarks.benchmark import benchmark
+from benchmarks.errors import UsageError
+from benchmarks.suggestion import suggestion
+from criteria.registry import criteria
+from harness.spec import Estimation, Network, Recipe, RunSpec
+
+FOLDER = Path(__file__).parent
+BUDGETS = ("smoke", "cpu", "full")
+DEFAULT_PRESET, DEFAULT_BUDGET, DEFAULT_BENCHMARK = "efs-nas", "smoke", "digits201"
+SECTIONS = {"network": Network, "recipe": Recipe, "estimation": Estimation}
+# What a config file may say beside the fields of a spec.
+CHOICES = ("preset", "budget")
+
+Fields = dict[str, Any]
+
+
+def preset_names() -> tuple[str, ...]:
+    """The presets that come with the harness."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml") if path.stem != "budgets"))
+
+
+def preset(name: str) -> Fields:
+    """The fields that a preset sets; UsageError when there is none of that name."""
+    if name not in preset_names():
+        raise UsageError(f"Unknown preset '{name}'{suggestion(name, preset_names()) or ';'} choose one of {', '.join(preset_names())}.")
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text())
+
+
+def preset_summary(name: str) -> str:
+    """The first sentence of a preset's comment."""
+    lines = (line[1:].strip() for line in (FOLDER / f"{name}.toml").read_text().splitlines() if line.startswith("#"))
+    return " ".join(lines).partition(": ")[0].partition(". ")[0]
+
+
+def budget(benchmark_name: str, name: str) -> Fields:
+    """The fields that a budget sets on a benchmark; UsageError when there is none of that name."""
+    if name not in BUDGETS:
+        raise UsageError(f"Unknown budget '{name}'{suggestion(name, BUDGETS) or ';'} choose one of {', '.join(BUDGETS)}.")
+    found: Fields = tomllib.loads((FOLDER / "budgets.toml").read_text())[benchmark_name][name]
+    return found
+
+
+def read_config(path: Path) -> Fields:
+    """The fields of a TOML file; UsageError when it cannot be read or names something that is no field."""
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"Cannot read the config file {path} ({error.strerror}); check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no TOML file ({error}); correct it.") from error
+    return content
+
+
+def assignment(text: str) -> Fields:
+    """The fields of `--set a.b=value`; the value is read as TOML, or as text where it is none."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"--set takes field=value, such as recipe.lr=0.05, not '{text}'.")
+    try:
+        found = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        found = value
+    for part in reversed(name.strip().split(".")):
+        found = {part: found}
+    return dict(found)
+
+
+def resolve(*layers: Mapping[str, Any]) -> RunSpec:
+    """The spec that these fields make, later layers beating earlier ones, over preset and budget.
+
+    Raises UsageError for unknown names, wrong types and values that cannot be.
+    """
+    given: Fields = {}
+    for layer in layers:
+        given = merge(given, layer)
+    bench = benchmark(str(given.get("benchmark", DEFAULT_BENCHMARK)))
+    dataset = bench.check_dataset(str(given.get("dataset", bench.datasets[0])))
+    below = merge(preset(str(given.pop("preset", DEFAULT_PRESET))), budget(bench.name, str(given.pop("budget", DEFAULT_BUDGET))))
+    wanted: Fields = {"benchmark": bench.name, "dataset": dataset, "truth": bench.truth_for(dataset), **merge(below, given)}
+    criterion = criteria.get(str(wanted["criterion"]))
+    wanted["criterion"] = criteria.text(criterion)
+    if criterion.fixed_k is not None and "k" not in given:
+        wanted["k"] = criterion.fixed_k
+    return build(wanted)
+
+
+def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> Fields:
+    """`low` with the fields of `high` over it, section by section."""
+    both = {name: value for name, value in low.items()}
+    for name, value in high.items():
+        old = both.get(name)
+        both[name] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return both
+
+
+def build(wanted: Fields) -> RunSpec:
+    """The spec of these fields, each checked against the spec's own fields and types."""
+    epochs = dict(wanted.get("recipe", {})).pop("epochs", None)
+    made = {name: typed(name, value, RunSpec, "") for name, value in wanted.items() if name not in SECTIONS}
+    for section, kind in SECTIONS.items():
+        values = wanted.get(section, {})
+        if not isinstance(values, Mapping):
+            raise UsageError(f"'{section}' is a section of a run, not a value; set its fields, such as {section}."
+                             f"{fields(kind)[0].name}=....")
+        made[section] = kind(**{name: typed(name, value, kind, f"{section}.") for name, value in values.items() if name != "epochs"})
+    spec = RunSpec(**made)
+    return spec if epochs is None else with_epochs(spec, epochs)
+
+
+def with_epochs(spec: RunSpec, epochs: int) -> RunSpec:
+    """The spec with as many passes as make that many epochs of the training images."""
+    from dataclasses import replace
+
+    from benchmarks.images import load_images
+    from harness.sampling import samplers
+
+    n_train = len(load_images(spec.dataset).train)
+    passes = round(epochs * n_train / spec.recipe.batch) * samplers.get(spec.sampler).passes_per_step(spec.k)
+    return replace(spec, recipe=replace(spec.recipe, passes=passes))
+
+
+def typed(name: str, value: Any, kind: type, prefix: str) -> Any:
+    """The value, if the field exists and takes values of its type; UsageError otherwise."""
+    types = get_type_hints(kind)
+    if name not in types:
+        known = [prefix + field for field in types]
+        raise UsageError(f"A run has no field '{prefix}{name}'{suggestion(prefix + name, known) or ';'} its fields are "
+                         f"{', '.join(known)}.")
+    wanted = types[name]
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, wanted) or isinstance(value, bool) != (wanted is bool):
+        raise UsageError(f"'{prefix}{name}' takes {wanted.__name__}, not {value!r}.")
+    return value
