@@ -73,21 +73,24 @@ NASBENCH201 = Skeleton()
 def convolutions(space: Space, kernel: int, live_only: bool = False) -> NDArray[np.int64]:
     """int64 [n_arch]: convolutions of that kernel (1 or 3) per cell, on all edges or on live ones."""
     codes = space.live_codes if live_only else space.codes
-    return (codes == space.op(f"nor_conv_{kernel}x{kernel}")).sum(axis=1)
+    count: NDArray[np.int64] = (codes == space.op(f"nor_conv_{kernel}x{kernel}")).sum(axis=1)
+    return count
 
 
 def params(space: Space, skeleton: Skeleton = NASBENCH201, live_only: bool = False) -> NDArray[np.int64]:
     """int64 [n_arch]: parameters of the stand-alone networks (affine batch-norm)."""
-    return skeleton.fixed_params(affine=True) + sum(
-        skeleton.edge_params(kernel, affine=True) * convolutions(space, kernel, live_only) for kernel in (1, 3)
-    )
+    total = np.full(len(space), skeleton.fixed_params(affine=True))
+    for kernel in (1, 3):
+        total += skeleton.edge_params(kernel, affine=True) * convolutions(space, kernel, live_only)
+    return total
 
 
 def flops(space: Space, skeleton: Skeleton = NASBENCH201, live_only: bool = False) -> NDArray[np.int64]:
     """int64 [n_arch]: multiply-adds of one forward pass of one image."""
-    return skeleton.fixed_flops() + sum(
-        skeleton.edge_flops(kernel) * convolutions(space, kernel, live_only) for kernel in (1, 3)
-    )
+    total = np.full(len(space), skeleton.fixed_flops())
+    for kernel in (1, 3):
+        total += skeleton.edge_flops(kernel) * convolutions(space, kernel, live_only)
+    return total
 
 
 def supernet_params(space: Space, skeleton: Skeleton) -> int:

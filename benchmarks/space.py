@@ -5,10 +5,11 @@ four nodes (0 = input, 3 = output) and six edges j -> i with j < i; a node is th
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,12 +128,14 @@ class Space:
         for e, (source, target) in sorted(enumerate(self.edges), key=lambda item: -item[1][0]):
             to_output[:, source] |= open_[:, e] & to_output[:, target]
         sources, targets = np.array(self.edges).T
-        return open_ & from_input[:, sources] & to_output[:, targets]
+        live: NDArray[np.bool_] = open_ & from_input[:, sources] & to_output[:, targets]
+        return live
 
     @cached_property
     def connected(self) -> NDArray[np.bool_]:
         """bool [n_arch]: some path leads from the input to the output; the others score exactly chance."""
-        return self.live.any(axis=1)
+        connected: NDArray[np.bool_] = np.any(self.live, axis=1)
+        return connected
 
     # ---- equivalences and populations
 
@@ -164,7 +167,7 @@ class Space:
         """
         return self._by_live_cell(lambda code: _Cell(self, code).renamed())
 
-    def _by_live_cell(self, form) -> NDArray[np.int32]:  # type: ignore[no-untyped-def]
+    def _by_live_cell(self, form: Callable[[NDArray[np.uint8]], object]) -> NDArray[np.int32]:
         first = first_members(self.live_id)
         return _number([form(code) for code in self.live_codes[first]])[self.live_id]
 
@@ -211,16 +214,17 @@ def _number(forms: Sequence[object]) -> NDArray[np.int32]:
 
 # A value inside a cell is a sorted tuple of terms (their sum); a term is the input (), ("pool", value) or
 # ("conv", edge, operation, value).
-Value = tuple[tuple, ...]
+Term = tuple[Any, ...]
+Value = tuple[Term, ...]
 
 
 class _Cell:
     """One cell as an expression over its convolution instances; the edge names the instance."""
 
     def __init__(self, space: Space, code: NDArray[np.uint8]) -> None:
-        values: dict[int, list[tuple]] = {0: [()]}
+        values: dict[int, list[Term]] = {0: [()]}
         for target in range(1, space.n_node):
-            terms: list[tuple] = []
+            terms: list[Term] = []
             for e, ((source, to), op) in enumerate(zip(space.edges, code.tolist(), strict=True)):
                 if to != target or not values[source]:
                     continue

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.seeds import derive
 from criteria.base import Context, Criterion, Partition, Scorer, Scores
@@ -47,9 +48,13 @@ class Random:
 
     def split(self, ctx: Context, k: int) -> Partition:
         """The labels of the other criterion, or 0..k-1 in turn, in random order."""
-        label = np.arange(len(ctx.space)) % k if self.like is None else self.like.split(ctx, k).label
-        rng = np.random.default_rng(derive(ctx.seed, "criterion", "random", k))
-        return Partition(rng.permutation(label), tuple(f"random {part}" for part in range(k)), None)
+        label = (np.arange(len(ctx.space)) % k).astype(np.int16) if self.like is None else self.like.split(ctx, k).label
+        return Partition(shuffled(label, ctx.seed, k), tuple(f"random {part}" for part in range(k)), None)
+
+
+def shuffled(label: NDArray[np.int16], seed: int, k: int) -> NDArray[np.int16]:
+    """int16 [n_arch]: the labels of a partition in k parts in random order, hence with its sizes."""
+    return np.random.default_rng(derive(seed, "criterion", "random", k)).permutation(label)
 
 
 @register("oracle")

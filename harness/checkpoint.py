@@ -1,5 +1,6 @@
 """Tensors on disk: safetensors files that are whole or absent and that notice a flipped byte."""
 
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +19,15 @@ SEAL = "sha256"
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
     """Write named tensors with words about them; equal content gives equal bytes. RunError when they cannot be written."""
     flat = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
-    write_atomically(path, save(flat, {**about, SEAL: _seal(flat, about)}))
+    write_atomically(path, _in_order(save(flat, {**about, SEAL: _seal(flat, about)})))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same safetensors file with its header sorted; the library writes the words in an order drawn anew every time."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def read_tensors(path: Path, about: Mapping[str, str]) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -36,8 +45,8 @@ def read_tensors(path: Path, about: Mapping[str, str]) -> tuple[dict[str, Tensor
                         "the same command again.")
     for name, value in about.items():
         if words.get(name) != value:
-            raise DataError(f"{path} belongs to another run ({name} is {words.get(name)!r}, not {value!r}); delete it and run the "
-                            "same command again.")
+            raise DataError(f"{path} belongs to another run ({name} is {words.get(name)!r}, not {value!r}); delete it and "
+                            "run the same command again.")
     return tensors, words
 
 

@@ -1,7 +1,8 @@
 """A run's estimates against a truth: every population's measures, beside the labels alone and the controls' labels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from benchmarks.ceiling import ceiling
 from benchmarks.errors import UsageError
 from benchmarks.space import Space
 from benchmarks.truth import GroundTruth
-from criteria.base import Context, Criterion, Partition
-from criteria.controls import Oracle, Random
+from criteria.base import Context, Partition
+from criteria.controls import Oracle, shuffled
 from criteria.guard import partition as split
 from harness.measure import Measures, measure
 from harness.tau import Tau, tau
@@ -23,21 +24,23 @@ from harness.tau import Tau, tau
 class Comparison:
     """What one truth says about one run.
 
-    populations: the measures of each population, the first being the one that the run is judged by. labels: tau-b of the
-    part numbers alone, of the criterion and of its controls, on the architectures of the first population.
+    population: the name of the one that the run is judged on. populations: the measures of each. labels: tau-b of the part
+    numbers alone, of the criterion and of its controls, on the architectures that the run is judged on.
     """
 
+    population: str
     populations: Mapping[str, Measures]
     labels: Mapping[str, Tau]
 
     def to_json(self) -> dict[str, Any]:
-        return {"populations": {name: measures.to_json() for name, measures in self.populations.items()},
+        return {"population": self.population, "tau": self.populations[self.population].tau.to_json(),
+                "populations": {name: measures.to_json() for name, measures in self.populations.items()},
                 "labels": {name: value.to_json() for name, value in self.labels.items()}}
 
 
 def compare(estimates: NDArray[np.float64], truth: GroundTruth, space: Space, partition: Partition,
             populations: Sequence[Population], controls: Mapping[str, NDArray[np.int16]]) -> Comparison:
-    """The estimates [n_arch] against the truth on each population."""
+    """The estimates [n_arch] against the truth on each population, the first being the one that the run is judged on."""
     true = truth.mean()
     measured = {}
     for population in populations:
@@ -47,7 +50,7 @@ def compare(estimates: NDArray[np.float64], truth: GroundTruth, space: Space, pa
                                             None if np.isnan(limit) else limit)
     first, members = populations[0].name, populations[0].members
     labels = {"criterion": partition.label, **controls}
-    return Comparison(measured, {name: label_tau(label[members], true[members], first) for name, label in labels.items()})
+    return Comparison(first, measured, {name: label_tau(label[members], true[members], first) for name, label in labels.items()})
 
 
 def label_tau(label: NDArray[np.int16], true: NDArray[np.float64], population: str) -> Tau:
@@ -55,15 +58,12 @@ def label_tau(label: NDArray[np.int16], true: NDArray[np.float64], population: s
     return tau(np.where(label < 0, np.nan, label), true, population=population, undefined="drop")
 
 
-def control_labels(criterion: Criterion, context: Context, k: int, truth: GroundTruth) -> dict[str, NDArray[np.int16]]:
-    """The labels of the criterion's controls: a random split with its part sizes, and the truth's own equal parts.
+def control_labels(partition: Partition, context: Context, truth: GroundTruth) -> dict[str, NDArray[np.int16]]:
+    """The labels of a partition's controls: its own in random order, and the truth's own equal parts.
 
-    The oracle is left out where the truth has too few distinct values for k parts.
+    The oracle is left out where the truth has too few distinct values for as many parts.
     """
-    labels = {"random": split(Random(like=criterion), context, k).label}
-    try:
-        seen = Context(context.space, context.skeleton, context.seed, truth)
-        labels["oracle"] = split(Oracle(), seen, k).label
-    except UsageError:
-        pass
+    labels = {"random": shuffled(partition.label, context.seed, partition.k)}
+    with suppress(UsageError):
+        labels["oracle"] = split(Oracle(), replace(context, truth=truth), partition.k).label
     return labels

@@ -77,7 +77,8 @@ def sample(pool: NDArray[np.int64], truth: NDArray[np.float64], size: int) -> tu
     return np.sort(chosen), np.sort(best)
 
 
-def questions(tasks: Sequence[Task], label: NDArray[np.int16], wanted: NDArray[np.int64], folder: Path, key: str) -> list[Question]:
+def questions(tasks: Sequence[Task], label: NDArray[np.int16], wanted: NDArray[np.int64], folder: Path,
+              key: str) -> list[Question]:
     """What each supernet is asked: one architecture of each function among those wanted that lie in its parts."""
     function = benchmark(tasks[0].spec.benchmark).space.function_id
     asked = []

@@ -35,7 +35,8 @@ def forecast(tasks: Sequence[Task], asked: Sequence[Question], trainers: int, wo
     Supernets train in processes of their own; those that share a core or a GPU share its time.
     """
     missing = [task for task in tasks if not task.weights.exists()]
-    threads, slots = torch.get_num_threads(), (os.cpu_count() or 1) if tasks[0].device == "cpu" else len({t.device for t in tasks})
+    slots = (os.cpu_count() or 1) if tasks[0].device == "cpu" else len({task.device for task in tasks})
+    threads = torch.get_num_threads()
     try:
         train = _pass_seconds(missing[0]) * _passes(missing) / min(trainers, slots, len(missing)) if missing else 0.0
         questions = [question for question in asked if len(question.members)]

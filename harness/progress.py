@@ -18,9 +18,9 @@ class Reporter:
         self.console = console or Console(stderr=True, soft_wrap=True, highlight=False)
         self._bars: dict[str, TaskID] = {}
         self._said: dict[str, float] = {}
-        self._progress = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-                                  TimeRemainingColumn(), TextColumn("{task.fields[detail]}"), console=self.console,
-                                  transient=True) if self.console.is_terminal else None
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+                   TimeRemainingColumn(), TextColumn("{task.fields[detail]}"))
+        self._progress = Progress(*columns, console=self.console, transient=True) if self.console.is_terminal else None
 
     def __enter__(self) -> "Reporter":
         if self._progress:

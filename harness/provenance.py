@@ -13,7 +13,7 @@ PACKAGES = ("split-harness", "torch", "numpy", "scipy", "pandas", "pyarrow", "sa
 
 def provenance() -> dict[str, Any]:
     """Python, package versions, git commit of the code (None outside a checkout), processor, cores and memory."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             versions[package] = version(package)

@@ -24,8 +24,8 @@ from criteria.registry import criteria
 from harness.checkpoint import read_tensors
 from harness.comparison import compare, control_labels
 from harness.device import devices
-from harness.forecast import forecast
 from harness.estimate import TOP, Estimates, Question, answer, gather, questions, sample
+from harness.forecast import forecast
 from harness.parallel import Send, spread
 from harness.progress import Reporter
 from harness.provenance import peak_memory, provenance
@@ -104,8 +104,10 @@ def execute(run: Run, machine: Machine, reporter: Reporter) -> dict[str, Any]:
         return read_json(run.metrics_file)
     with sole_writer(run.folder):
         if (free := shutil.disk_usage(run.folder).free) < FREE_BYTES:
-            raise RunError(f"Only {free >> 20} MiB are free at {run.folder} and a run needs {FREE_BYTES >> 20}; free some space or "
-                           "choose another folder with HARNESS_RESULTS.")
+            raise RunError(f"Only {free >> 20} MiB are free at {run.folder} and a run needs {FREE_BYTES >> 20}; free some space "
+                           "or choose another folder with HARNESS_RESULTS.")
+        for left_behind in run.folder.rglob(".*.tmp"):  # by a process killed while it wrote
+            left_behind.unlink()
         write_json(run.folder / "spec.json", {"schema": "spec/1", "spec": run.spec.as_dict(), "key": run.keys.weights})
         partition = partition_stage(run)
         tasks = tasks_of(run, partition, machine)
@@ -149,6 +151,9 @@ def tasks_of(run: Run, partition: Partition, machine: Machine) -> list[Task]:
 def weights_stage(run: Run, tasks: Sequence[Task], machine: Machine, reporter: Reporter) -> None:
     """Train all supernets at once, one process each unless `jobs` says fewer."""
     missing = [task for task in tasks if not task.weights.exists()]
+    for task in tasks:
+        if task not in missing:  # a kill between the weights and here leaves a checkpoint
+            task.checkpoint.unlink(missing_ok=True)
     if not missing:
         return
     seconds = spread(_train, missing, machine.jobs or len(missing), _show(reporter, len(tasks)))
@@ -170,7 +175,7 @@ def _show(reporter: Reporter, supernets: int) -> Send:
 
 
 def populations_of(run: Run) -> list[Population]:
-    """What a run is judged on, the first first: a population of the space, or a sample; and the truth's best, where it is known."""
+    """What a run is judged on: first a population of the space, or a sample; then the truth's best, where all of it is known."""
     space, true = run.bench.space, run.truth.mean()
     size = run.spec.estimation.architectures
     chosen, top = sample(space.population("connected"), true, size or len(space))
@@ -209,11 +214,11 @@ def estimates_stage(run: Run, tasks: Sequence[Task], partition: Partition, machi
         write_frame(run.estimates_file, {"index": wanted, "architecture": [run.bench.space.strings[i] for i in wanted],
                                          "part": partition.label[wanted], "accuracy": estimates.accuracy[wanted],
                                          "loss": estimates.loss[wanted]}, about)
-        shutil.rmtree(partial_folder(run))
         record(run, f"estimates-{run.keys.estimates}",
-               {"seconds": time.monotonic() - start, "architectures": len(wanted), "functions": sum(len(q.members) for q in asked),
-                "images": len(run.images.select(run.spec.estimation.split)) * run.images.copies
-                if not run.spec.estimation.images else run.spec.estimation.images})
+               {"seconds": time.monotonic() - start, "architectures": len(wanted),
+                "functions": sum(len(question.members) for question in asked),
+                "images": run.spec.estimation.images or len(run.images.select(run.spec.estimation.split)) * run.images.copies})
+    shutil.rmtree(partial_folder(run), ignore_errors=True)
     columns, _ = read_frame(run.estimates_file, about)
     accuracy, loss = np.full((2, len(run.bench.space)), np.nan)
     accuracy[columns["index"]], loss[columns["index"]] = columns["accuracy"], columns["loss"]
@@ -243,7 +248,7 @@ def _answer(share: tuple[Question, list[int]], send: Send) -> None:
 
 def metrics_stage(run: Run, partition: Partition, estimates: Estimates) -> dict[str, Any]:
     """The comparison with the truth, written and given back."""
-    controls = control_labels(run.criterion, run.context, partition.k, run.truth)
+    controls = control_labels(partition, run.context, run.truth)
     compared = compare(estimates.accuracy, run.truth, run.bench.space, partition, populations_of(run), controls)
     content = {"schema": "metrics/1", "key": run.keys.metrics, "run": run.folder.name, "truth": run.truth.label,
                "truth_key": str(run.truth.key), "images": run.spec.estimation.split, "seed": run.spec.seed,
@@ -261,7 +266,8 @@ def budget_of(run: Run, partition: Partition) -> dict[str, Any]:
         curve, _ = read_tensors(run.folder / f"training-{i}.safetensors", {"key": run.keys.weights})
         passes += int(curve["curve.passes"].sum())
         flops += float(curve["curve.flops"])
-    return {"supernets": supernets, "parameters": supernets * supernet_params(run.bench.space, run.spec.skeleton), "passes": passes,
+    parameters = supernets * supernet_params(run.bench.space, run.spec.skeleton)
+    return {"supernets": supernets, "parameters": parameters, "passes": passes,
             "images": passes * run.spec.recipe.batch, "flops": flops}
 
 

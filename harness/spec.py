@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from math import inf
 from typing import Any
 
 from benchmarks.benchmark import benchmark
@@ -50,7 +51,9 @@ class Recipe:
         if self.passes < 1 or self.batch < 2:
             raise UsageError(f"recipe.passes={self.passes} and recipe.batch={self.batch} train nothing; passes must be >= 1 and "
                              "batch >= 2, because batch-norm needs two images.")
-        if self.lr <= 0 or not 0 <= self.lr_end <= self.lr or not 0 <= self.momentum < 1 or self.weight_decay < 0:
+        for name in ("lr", "lr_end", "momentum", "weight_decay"):  # 0 and 0.0 are one spec, so they must have one key
+            object.__setattr__(self, name, float(getattr(self, name)))
+        if not (0 < self.lr < inf and 0 <= self.lr_end <= self.lr and 0 <= self.momentum < 1 and 0 <= self.weight_decay < inf):
             raise UsageError(f"recipe lr={self.lr}, lr_end={self.lr_end}, momentum={self.momentum}, weight_decay="
                              f"{self.weight_decay} cannot train; need 0 <= lr_end <= lr, lr > 0, momentum in [0, 1), decay >= 0.")
 
@@ -73,8 +76,8 @@ class Estimation:
         if self.split not in ("valid", "test"):
             raise UsageError(f"Estimates cannot use '{self.split}' images; choose valid or test.")
         if self.images < 0 or self.batch < 2 or self.architectures < 0:
-            raise UsageError(f"estimation images={self.images}, batch={self.batch}, architectures={self.architectures} cannot be; "
-                             "images and architectures are >= 0 (0 = all) and batch is >= 2.")
+            raise UsageError(f"estimation images={self.images}, batch={self.batch}, architectures={self.architectures} cannot "
+                             "be; images and architectures are >= 0 (0 = all) and batch is >= 2.")
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def run_folders(home: Path) -> list[Path]:
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """Hold a run's folder; RunError when another process holds it or it cannot be made. Ends with the process, however it ends."""
+    """Hold a run's folder, at most until this process ends; RunError when another one holds it or it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / ".lock", "w")  # noqa: SIM115 - held until the block ends

@@ -4,12 +4,13 @@ Faithful to NAS-Bench-201's skeleton (Dong and Yang 2020) and to EFS-NAS's super
 without affine parameters and running statistics (a batch is normalised by itself, in training and in evaluation),
 convolutions without bias.
 
-What is saved is exact: edges that reach no output are not computed, a node's ReLU and pooling are shared by its edges,
-poolings are box sums, and a cell without a live path costs nothing, because everything behind it is zero.
+What is saved is exact: edges that reach no output are not computed, a node's ReLU and pooling are shared by its edges, the
+stem and what leaves it are computed once for all architectures of a call, poolings are box sums, and a cell without a live
+path costs nothing, because everything behind it is zero.
 """
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from benchmarks.space import Space
 Terms = tuple[tuple[int, int, int], ...]
 # The live nodes of a cell in order, each with its terms; empty for a cell without a live path.
 Plan = tuple[tuple[int, Terms], ...]
+Norm = Callable[[Tensor], Tensor]
 
 
 class Supernet(nn.Module):
@@ -68,7 +70,8 @@ class Supernet(nn.Module):
         plans = [self._plan(tuple(int(op) for op in code)) for code in codes]
         if images.is_cuda and len(plans) > 1:
             return self._together(images, plans)
-        return torch.stack([self._alone(images, plan) for plan in plans])
+        stem = _Node(self._stem(images), shared=True)
+        return torch.stack([self._alone(stem, plan) for plan in plans])
 
     def _plan(self, code: tuple[int, ...]) -> Plan:
         if code not in self._plans:
@@ -80,42 +83,49 @@ class Supernet(nn.Module):
             self._plans[code] = tuple((target, tuple(terms[target])) for target in sorted(terms))
         return self._plans[code]
 
-    def _alone(self, images: Tensor, plan: Plan) -> Tensor:
+    def _stem(self, images: Tensor) -> Tensor:
+        return _norm(F.conv2d(images, self.stem, padding=1))
+
+    def _alone(self, stem: "_Node", plan: Plan) -> Tensor:
         """float [B, classes] of one architecture."""
         if not plan:
-            return self.head_bias.expand(len(images), -1)
-        x = _norm(F.conv2d(images, self.stem, padding=1))
-        for position in range(len(self._names)):
-            x = self._cell(self._reduced(position, x, _norm), position, plan)
+            return self.head_bias.expand(len(stem.value), -1)
+        x = self._cell(stem, 0, plan)
+        for position in range(1, len(self._names)):
+            x = self._cell(_Node(self._reduced(position, x, _norm)), position, plan)
         return F.linear(F.relu(_norm(x)).mean((2, 3)), self.head, self.head_bias)
 
-    def _cell(self, x: Tensor, position: int, plan: Plan) -> Tensor:
-        values, rectified, pooled = {0: x}, dict[int, Tensor](), dict[int, Tensor]()
+    def _cell(self, entry: "_Node", position: int, plan: Plan) -> Tensor:
+        nodes = {0: entry}
         for target, terms in plan:
             total = None
             for source, edge, op in terms:
-                name = self.space.op_names[op]
-                if name == "skip_connect":
-                    value = values[source]
-                elif name == "avg_pool_3x3":
-                    if source not in pooled:
-                        pooled[source] = pool(values[source])
-                    value = pooled[source]
-                else:
-                    if source not in rectified:
-                        rectified[source] = F.relu(values[source])
-                    weight = self._weight(position, edge, op)
-                    value = _norm(F.conv2d(rectified[source], weight, padding=weight.shape[-1] // 2))
-                total = value if total is None else total + value
+                flow = self._flow(nodes[source], position, edge, op)
+                total = flow if total is None else total + flow
             assert total is not None
-            values[target] = total
-        return values[plan[-1][0]]
+            nodes[target] = _Node(total)
+        return nodes[plan[-1][0]].value
+
+    def _flow(self, source: "_Node", position: int, edge: int, op: int) -> Tensor:
+        """What an edge makes of its source."""
+        name = self.space.op_names[op]
+        if name == "skip_connect":
+            return source.value
+        if name == "avg_pool_3x3":
+            return source.pooled
+        if (edge, op) in source.kept:
+            return source.kept[edge, op]
+        weight = self._weight(position, edge, op)
+        flow = _norm(F.conv2d(source.rectified, weight, padding=weight.shape[-1] // 2))
+        if source.shared:
+            source.kept[edge, op] = flow
+        return flow
 
     def _weight(self, position: int, edge: int, op: int) -> Tensor:
         weight: Tensor = getattr(self, self._names[position][edge, op])
         return weight
 
-    def _reduced(self, position: int, x: Tensor, norm: Any) -> Tensor:
+    def _reduced(self, position: int, x: Tensor, norm: Norm) -> Tensor:
         """x as the cell at this position sees it: through the residual block of stride 2 at the start of a stage."""
         stage, cell = divmod(position, self.skeleton.cells)
         if not stage or cell:
@@ -134,14 +144,13 @@ class Supernet(nn.Module):
         def norm(x: Tensor) -> Tensor:
             return _norm_each(x, len(x) // b)
 
-        stem = norm(F.conv2d(images, self.stem, padding=1))
-        x = stem.repeat(m, 1, 1, 1)
+        x = self._stem(images).repeat(m, 1, 1, 1)
         for position in range(len(self._names)):
             x = self._cell_together(self._reduced(position, x, norm), position, plans, norm)
         features = F.relu(norm(x)).mean((2, 3))
         return F.linear(features, self.head, self.head_bias).view(m, b, -1)
 
-    def _cell_together(self, x: Tensor, position: int, plans: Sequence[Plan], norm: Any) -> Tensor:
+    def _cell_together(self, x: Tensor, position: int, plans: Sequence[Plan], norm: Norm) -> Tensor:
         choosers: dict[int, dict[tuple[int, int, int], list[int]]] = {}
         for i, plan in enumerate(plans):
             for target, terms in plan:
@@ -163,6 +172,23 @@ class Supernet(nn.Module):
                 total = total.index_add(0, rows, chosen.view(len(who), *each.shape[1:]))
             values[target] = total
         return values[self.space.n_node - 1].flatten(0, 1)
+
+
+class _Node:
+    """A node's value and what its edges want of it, each computed once; `shared`: by several architectures."""
+
+    def __init__(self, value: Tensor, shared: bool = False) -> None:
+        self.value, self.shared = value, shared
+        # (edge, operation) -> its normalised convolution. Within one architecture no edge asks twice.
+        self.kept: dict[tuple[int, int], Tensor] = {}
+
+    @cached_property
+    def rectified(self) -> Tensor:
+        return F.relu(self.value)
+
+    @cached_property
+    def pooled(self) -> Tensor:
+        return pool(self.value)
 
 
 class _Initialiser:
@@ -206,28 +232,25 @@ def pool(x: Tensor) -> Tensor:
 
 
 class _BoxPool(torch.autograd.Function):
-    """Pooling as separable box sums: several times faster than the CPU kernel of PyTorch, forward and backward."""
+    """Pooling as box sums over an image padded by zeros: faster than the CPU kernel of PyTorch, forward and backward."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        return _box_sum(x).mul_(_inverse_counts(*x.shape[-2:]))
+        return _box_sum(x).mul_(_inverse_counts(*x.shape[1:]))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        return _box_sum(grads[0] * _inverse_counts(*grads[0].shape[-2:]))
+        return _box_sum(grads[0] * _inverse_counts(*grads[0].shape[1:]))
 
 
 def _box_sum(x: Tensor) -> Tensor:
-    """The sum over each pixel's 3x3 neighbourhood."""
-    rows = x.clone()
-    rows[..., 1:] += x[..., :-1]
-    rows[..., :-1] += x[..., 1:]
-    total = rows.clone()
-    total[..., 1:, :] += rows[..., :-1, :]
-    total[..., :-1, :] += rows[..., 1:, :]
-    return total
+    """The sum over each pixel's 3x3 neighbourhood, as a depthwise convolution with ones."""
+    channels = x.shape[1]
+    return F.conv2d(x, x.new_ones(channels, 1, 3, 3), padding=1, groups=channels)
 
 
 @cache
-def _inverse_counts(height: int, width: int) -> Tensor:
-    return 1 / _box_sum(torch.ones(1, 1, height, width))
+def _inverse_counts(channels: int, height: int, width: int) -> Tensor:
+    """[1, channels, height, width] in the layout of the feature maps: broadcasting over channels would be slow."""
+    counts = _box_sum(torch.ones(1, channels, height, width))
+    return (1 / counts).contiguous(memory_format=torch.channels_last)

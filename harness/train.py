@@ -115,7 +115,7 @@ class Clock:
 
 
 class Batches:
-    """The training images in batches: an endless row of shuffled epochs, cut into pieces of `size`, the same for all supernets."""
+    """The training images in batches: an endless row of shuffled epochs cut into pieces of `size`, the same for all supernets."""
 
     def __init__(self, images: ImageData, size: int, seed: int, device: str) -> None:
         self._data, self._size, self._seed = images, size, seed

@@ -72,7 +72,8 @@ def verify(tables: tuple[str, ...], as_json: bool) -> None:
 
     found = [check(name) for name in tables or table_names()]
     content = {table.name: {"sha256": table.sha256, "columns": len(table.columns)} for table in found}
-    answer(as_json, content, "\n".join(f"{table.name}: {len(table.columns)} columns as written ({table.sha256[:12]})" for table in found))
+    lines = (f"{table.name}: {len(table.columns)} columns as written ({table.sha256[:12]})" for table in found)
+    answer(as_json, content, "\n".join(lines))
 
 
 @data.command("build")

@@ -29,7 +29,7 @@ def list_(kind: str | None, as_json: bool) -> None:
         for name in content[each][0] if content[each] else ():
             grid.add_column(name)
         for entry in content[each]:
-            grid.add_row(*(str(value) if value is not None else "–" for value in entry.values()))
+            grid.add_row(*(str(value) if value is not None else "-" for value in entry.values()))
         grids.append(grid if content[each] else f"{each}\nnone yet")
     answer(as_json, content, Group(*(part for grid in grids for part in (grid, ""))))
 

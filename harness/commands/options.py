@@ -17,7 +17,7 @@ def json_option(command: F) -> F:
 def benchmark_options(command: F) -> F:
     """`--benchmark`, `--dataset` and `--truth`."""
     for option in (
-        click.option("--truth", metavar="KEY", help="A truth key (v1_0/cifar10/test/200/full) or the name of an imported column."),
+        click.option("--truth", metavar="KEY", help="A truth key (v1_0/cifar10/test/200/full) or an imported column."),
         click.option("--dataset", help="Dataset of the benchmark; by default that of the truth, or the first one."),
         click.option("--benchmark", help="digits201 (the default) or nasbench201; a truth names its own."),
     ):
@@ -32,6 +32,10 @@ def answer(as_json: bool, content: Any, text: Any) -> None:
         return
     from rich.console import Console
 
-    # Without a terminal rich would fold tables at 80 columns.
+    from harness.report.summary import as_text
+
     console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=200)).print(text, markup=False, soft_wrap=True)
+    if console.is_terminal:
+        console.print(text, markup=False, crop=False)
+    else:
+        click.echo(as_text(text), nl=False)

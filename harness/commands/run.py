@@ -16,7 +16,7 @@ Examples:
 """)
 @click.option("--benchmark", help="digits201 (comes with the harness, the default) or nasbench201.")
 @click.option("--dataset", help="Dataset of the benchmark; its first one by default.")
-@click.option("--criterion", help="What splits the space: a name with its parameters, as `harness list criteria` shows, or ./file.py:Class.")
+@click.option("--criterion", help="What splits: a name of `harness list criteria`, name[parameter=value], or ./file.py:Class.")
 @click.option("--k", type=int, help="Number of parts.")
 @click.option("--seed", type=int, help="Of initialisation, sampling, data order and random criteria.")
 @click.option("--preset", help="A published method: `harness list presets`.")
@@ -49,21 +49,19 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
     spec = resolve(read_config(config) if config else {}, given)
 
     from harness.progress import Reporter
-    from harness.runner import Machine, Run, execute
+    from harness.report.parts import draw_run
+    from harness.report.summary import summary
+    from harness.runner import Machine, Run, execute, populations_of
 
     prepared = Run.prepare(spec)
     finished = prepared.finished
     with Reporter() as reporter:
         metrics = execute(prepared, Machine(device, jobs), reporter)
-        figure = prepared.folder / "accuracy-per-part.png"
-        if not figure.exists():
-            from harness.report.parts import draw_run
-
-            draw_run(prepared.folder, prepared.truth)
+        name = f"accuracy-per-part-{prepared.keys.metrics}"
+        if not (prepared.folder / f"{name}.csv").exists():
+            draw_run(prepared.folder, prepared.truth, prepared.estimates_file, populations_of(prepared)[0].members, name)
         reporter.say(f"{'Already finished' if finished else 'Results'}: {prepared.folder}")
-    first = next(iter(metrics["populations"].values()))
-    content = {"run": str(prepared.folder), "key": prepared.keys.metrics, "tau": first["tau"], "parts": metrics["parts"],
+        reporter.say(f"Figure: {prepared.folder / name}.png")
+    content = {"run": str(prepared.folder), "key": prepared.keys.metrics, "tau": metrics["tau"], "parts": metrics["parts"],
                "budget": metrics["budget"]}
-    from harness.report.summary import summary
-
     answer(as_json, content, summary(metrics, prepared.folder))

@@ -30,7 +30,8 @@ def preset_names() -> tuple[str, ...]:
 def preset(name: str) -> Fields:
     """The fields that a preset sets; UsageError when there is none of that name."""
     if name not in preset_names():
-        raise UsageError(f"Unknown preset '{name}'{suggestion(name, preset_names()) or ';'} choose one of {', '.join(preset_names())}.")
+        hint = suggestion(name, preset_names()) or ";"
+        raise UsageError(f"Unknown preset '{name}'{hint} choose one of {', '.join(preset_names())}.")
     return tomllib.loads((FOLDER / f"{name}.toml").read_text())
 
 
@@ -94,7 +95,7 @@ def resolve(*layers: Mapping[str, Any]) -> RunSpec:
 
 def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> Fields:
     """`low` with the fields of `high` over it, section by section."""
-    both = {name: value for name, value in low.items()}
+    both = dict(low)
     for name, value in high.items():
         old = both.get(name)
         both[name] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
@@ -110,7 +111,8 @@ def build(wanted: Fields) -> RunSpec:
         if not isinstance(values, Mapping):
             raise UsageError(f"'{section}' is a section of a run, not a value; set its fields, such as {section}."
                              f"{fields(kind)[0].name}=....")
-        made[section] = kind(**{name: typed(name, value, kind, f"{section}.") for name, value in values.items() if name != "epochs"})
+        made[section] = kind(**{name: typed(name, value, kind, f"{section}.") for name, value in values.items()
+                                if name != "epochs"})
     spec = RunSpec(**made)
     return spec if epochs is None else with_epochs(spec, epochs)
 

@@ -2,7 +2,8 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +48,10 @@ def part_frame(label: NDArray[np.int16], names: tuple[str, ...], space: Space, t
     chosen = np.arange(len(label)) if members is None else np.unique(members)
     chosen = chosen[known[chosen]]
     chosen = chosen[np.argsort(label[chosen], kind="stable")]
-    shown = np.array(names if len(set(names)) == len(names) else [f"{name} #{i}" for i, name in enumerate(names)], dtype=object)
-    return pd.concat([pd.DataFrame(dict(zip(COLUMNS, (shown[label[chosen]], kind, chosen, values[chosen], space.connected[chosen]),
-                                            strict=True))) for kind, values in sides.items()], ignore_index=True)
+    alike = len(set(names)) < len(names)
+    shown = np.array([f"{name} #{i}" if alike else name for i, name in enumerate(names)], dtype=object)[label[chosen]]
+    return pd.concat([pd.DataFrame({"part": shown, "kind": kind, "index": chosen, "accuracy": values[chosen],
+                                    "connected": space.connected[chosen]}) for kind, values in sides.items()], ignore_index=True)
 
 
 def accuracy_per_part(frame: "pd.DataFrame", ax: "Axes | None" = None, title: str = "", by: str = "part") -> "Axes":
@@ -69,8 +71,8 @@ def accuracy_per_part(frame: "pd.DataFrame", ax: "Axes | None" = None, title: st
     many = drawn["part"].map(sizes) >= FEWEST_FOR_VIOLIN
     with style():
         ax = ax if ax is not None else _axes(names)
-        shared = {"x": "part", "y": "accuracy", "hue": "kind", "order": names, "hue_order": kinds, "palette": COLOURS,
-                  "legend": False, "ax": ax}
+        shared: dict[str, Any] = {"x": "part", "y": "accuracy", "hue": "kind", "order": names, "hue_order": kinds,
+                                  "palette": COLOURS, "legend": False, "ax": ax}
         ax.grid(axis="y")
         if many.any():
             sns.violinplot(drawn[many], cut=0, inner="quart", density_norm="width", width=0.85, gap=0.1, linewidth=0.6,
@@ -79,11 +81,12 @@ def accuracy_per_part(frame: "pd.DataFrame", ax: "Axes | None" = None, title: st
             sns.stripplot(drawn[~many], dodge=len(kinds) > 1, jitter=False, size=2.5, linewidth=0.3, edgecolor=INK, **shared)
         _name_parts(ax, names, sizes.tolist())
         left_out = int((frame["kind"] == kinds[0]).sum() - sizes.sum())
-        ax.set_xlabel(by + (f"\n({left_out:,} disconnected cell{'s' * (left_out > 1)} left out)" if left_out else ""))
+        note = f"\n({left_out:,} disconnected cell{'s' * (left_out > 1)} left out)" if left_out else ""
+        ax.set_xlabel(fill(by, int(_width(ax) * CHARACTERS_PER_INCH)) + note)
         ax.set_ylabel("accuracy (%)" if len(kinds) > 1 else f"{WORDS[kinds[0]]} accuracy (%)")
-        beside_legend = ax.get_figure(root=True).get_figwidth() - LEGEND_WIDTH  # type: ignore[union-attr]
-        above = len(kinds) > 1 and len(title) > beside_legend * CHARACTERS_PER_INCH
-        ax.set_title(title, loc="left", pad=14 if above else 4)
+        width = _width(ax)
+        above = len(kinds) > 1 and len(title) > (width - LEGEND_WIDTH) * CHARACTERS_PER_INCH
+        ax.set_title(_cut(title, int(width * CHARACTERS_PER_INCH)), loc="left", pad=14 if above else 4)
         if len(kinds) > 1:
             _legend(ax, kinds)
     return ax
@@ -94,9 +97,13 @@ def _axes(names: list[str]) -> "Axes":
     return canvas(width, HEIGHT if _fits(names, width) else HEIGHT + TILTED)
 
 
+def _width(ax: "Axes") -> float:
+    return ax.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
+
+
 def _name_parts(ax: "Axes", names: list[str], sizes: list[int]) -> None:
     """Names and sizes below the axis: on two lines, or on one and tilted where there are too many."""
-    width = ax.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
+    width = _width(ax)
     upright = _fits(names, width)
     shown = [f"{_broken(name, width / len(names))}\n" if upright else f"{_cut(name)} " for name in names]
     ax.set_xticks(range(len(names)), [f"{name}(n={size:,})" for name, size in zip(shown, sizes, strict=True)])
@@ -122,8 +129,8 @@ def _broken(name: str, inches: float) -> str:
     return "\n".join(map(_cut, name.split("\n")))
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= LONGEST else line[:LONGEST - 1] + "…"
+def _cut(line: str, longest: int = LONGEST) -> str:
+    return line if len(line) <= longest else line[:longest - 1] + "…"
 
 
 def _fits(names: list[str], width: float) -> bool:
@@ -157,7 +164,7 @@ def draw(frame: "pd.DataFrame", out: Path, title: str = "", by: str = "part") ->
     """
     ax = accuracy_per_part(frame, title=title, by=by)
     with style():
-        png, pdf = save(ax.figure, out)
+        png, pdf = save(ax.get_figure(root=True), out)  # type: ignore[arg-type]
     csv = beside(out, "csv")
     write_atomically(csv, frame.to_csv(index=False, lineterminator="\n").encode())
     return png, pdf, csv

@@ -41,7 +41,7 @@ def style() -> Iterator[None]:
     """Figures made and saved in this block look like ours; what the user set is back afterwards."""
     from matplotlib import rc_context
 
-    with rc_context(SETTINGS):
+    with rc_context(SETTINGS):  # type: ignore[arg-type]
         yield
 
 
