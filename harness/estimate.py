@@ -35,6 +35,10 @@ class Estimates:
     accuracy: NDArray[np.float64]
     loss: NDArray[np.float64]
 
+    def by(self, estimator: str) -> NDArray[np.float64]:
+        """float64 [n_arch], higher = better: the accuracy in per cent, or the negated loss in nats."""
+        return self.accuracy if estimator == "accuracy" else -self.loss
+
 
 @dataclass(frozen=True, eq=False)
 class Question:

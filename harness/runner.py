@@ -249,9 +249,10 @@ def _answer(share: tuple[Question, list[int]], send: Send) -> None:
 def metrics_stage(run: Run, partition: Partition, estimates: Estimates) -> dict[str, Any]:
     """The comparison with the truth, written and given back."""
     controls = control_labels(partition, run.context, run.truth)
-    compared = compare(estimates.accuracy, run.truth, run.bench.space, partition, populations_of(run), controls)
+    compared = compare(estimates.by(run.spec.estimator), run.truth, run.bench.space, partition, populations_of(run), controls)
     content = {"schema": "metrics/1", "key": run.keys.metrics, "run": run.folder.name, "truth": run.truth.label,
-               "truth_key": str(run.truth.key), "images": run.spec.estimation.split, "seed": run.spec.seed,
+               "truth_key": str(run.truth.key), "images": run.spec.estimation.split,
+               "estimator": run.spec.estimator, "seed": run.spec.seed,
                "parts": list(partition.sizes), "part_names": list(partition.names), "budget": budget_of(run, partition),
                **compared.to_json()}
     write_json(run.metrics_file, content)

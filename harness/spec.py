@@ -13,6 +13,7 @@ from benchmarks.errors import UsageError
 # Raised when a stage's code changes what it computes; old files of that stage are then computed anew, beside the old ones.
 STAGE_VERSIONS = {"partition": 1, "weights": 1, "estimates": 1, "metrics": 1}
 SHARES = ("part", "all")
+ESTIMATORS = ("accuracy", "loss")
 KEY_DIGITS = 12
 
 
@@ -96,11 +97,14 @@ class RunSpec:
     estimation: Estimation = Estimation()
     truth: str = "digits201/digits/test/60/full"
     population: str = "all"
+    estimator: str = "accuracy"
 
     def __post_init__(self) -> None:
         if self.share not in SHARES:
             raise UsageError(f"Unknown share '{self.share}'; choose 'part' (every part trains a supernet of its own) or 'all' "
                              "(one supernet; the partition steers only the sampling).")
+        if self.estimator not in ESTIMATORS:
+            raise UsageError(f"Unknown estimator '{self.estimator}'; choose 'accuracy' or 'loss' (the lower the better).")
         if self.k < 1:
             raise UsageError(f"k={self.k} makes no part; choose k >= 1.")
 
@@ -150,5 +154,5 @@ class Keys:
         weights = key("weights", ("sampler", "share", "network", "recipe"), partition=partition, images=sources["images"])
         # A sample of architectures comes with the truth's top 150, so there the truth decides what is estimated.
         estimates = key("estimates", ("estimation",), weights=weights, **(truth if spec.estimation.architectures else {}))
-        metrics = key("metrics", ("truth", "population"), estimates=estimates, **truth)
+        metrics = key("metrics", ("truth", "population", "estimator"), estimates=estimates, **truth)
         return cls(partition, weights, estimates, metrics)

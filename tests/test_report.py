@@ -162,8 +162,9 @@ def metrics() -> dict[str, Any]:
     members = np.flatnonzero(np.isfinite(truth.mean()))
     found = compare(estimates, truth, SPACE, PARTS, [Population("all", members), Population("top [b] 20", members[:20])],
                     control_labels(PARTS, CONTEXT, truth))
-    return {"schema": "metrics/1", "key": "k", "run": "r", "truth": truth.label, "truth_key": str(truth.key), "images": "valid",
-            "seed": 0, "parts": list(PARTS.sizes), "part_names": ["0..1", "[red]2[/red]", "3"],
+    return {"schema": "metrics/1", "key": "k", "run": "r", "truth": truth.label, "truth_key": str(truth.key),
+            "images": "valid", "estimator": "accuracy", "seed": 0,
+            "parts": list(PARTS.sizes), "part_names": ["0..1", "[red]2[/red]", "3"],
             "budget": {"supernets": 3, "parameters": 1_264_998, "passes": 60_000, "images": 3_840_000, "flops": 1.234e15},
             **found.to_json()}
 

@@ -7,6 +7,9 @@ import click
 
 from harness.commands.options import answer, json_option
 
+# Flags whose field lies in a section of the spec.
+SECTION_OF = {"gamma": "network.gamma", "cells": "network.cells", "images": "estimation.split"}
+
 
 @click.command(epilog="""\b
 Examples:
@@ -24,6 +27,8 @@ Examples:
 @click.option("--sampler", help="uniform, balanced or sbs.")
 @click.option("--share", help="part: a supernet for each part; all: one supernet, the partition steers only the sampling.")
 @click.option("--gamma", type=int, help="Channels are divided by it.")
+@click.option("--cells", type=int, help="Cells per stage of the supernets.")
+@click.option("--estimator", help="accuracy (the default) or loss.")
 @click.option("--truth", metavar="KEY", help="A truth key (v1_0/cifar10/test/200/full) or the name of an imported column.")
 @click.option("--population", help="What the run is judged on: all, connected or distinct.")
 @click.option("--images", help="Images behind the estimates: valid (the default) or test.")
@@ -42,8 +47,8 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
     given: dict[str, Any] = {}
     for name, value in flags.items():
         if value is not None:
-            given = merge(given, {"gamma": {"network": {"gamma": value}}, "images": {"estimation": {"split": value}}}.get(
-                name, {name: value}))
+            section, _, field = SECTION_OF.get(name, name).partition(".")
+            given = merge(given, {section: {field: value} if field else value})
     for text in assignments:
         given = merge(given, assignment(text))
     spec = resolve(read_config(config) if config else {}, given)

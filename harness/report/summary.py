@@ -27,7 +27,8 @@ PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
 def summary(metrics: Mapping[str, Any], folder: Path | None = None) -> RenderableType:
     """What a run found, from its metrics (the content of its metrics file); its times from the provenance in its folder."""
-    title = f"Estimates on {metrics['images']} images against the truth {metrics['truth']}, seed {metrics['seed']}"
+    title = (f"Estimates ({metrics['estimator']}) on {metrics['images']} images against the truth {metrics['truth']}, "
+             f"seed {metrics['seed']}")
     judged = measures_table(metrics["populations"], title)
     own = metrics["labels"]["criterion"]
     found = [name for name in LABELS if name in metrics["labels"]]

@@ -1,0 +1,110 @@
+"""Samplers draw what they say: chi-square tests against their definitions, and purity."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import chi2_contingency, chisquare
+
+from benchmarks.cost import Skeleton
+from benchmarks.errors import UsageError
+from benchmarks.space import nasbench201
+from criteria import Context, Partition, partition
+from harness.sampling import Pass, Pool, Sampler, samplers
+
+SPACE = nasbench201()
+# Parts of unequal size, whose members are no running numbers.
+SMALL = Pool((np.arange(3, 63, 2), np.array([4, 8, 16, 32, 64]), np.arange(100, 115)))
+NAMES = ("uniform", "balanced", "sbs")
+# Seeds are fixed, so a test that passes keeps passing; a wrong distribution gives far smaller values.
+LEAST_P = 1e-3
+
+
+@pytest.fixture(scope="module")
+def pool() -> Pool:
+    return Pool.of(partition("nonlinear", Context(SPACE, Skeleton()), 3), SPACE)
+
+
+def draws(sampler: Sampler, pool: Pool, steps: int, seed: int = 0) -> NDArray[np.int64]:
+    """int64 [steps, passes, 2]: part and architecture of every pass."""
+    return np.array([[(row.part, row.architecture) for row in sampler.draw(pool, seed, step)] for step in range(steps)])
+
+
+def check_distribution(name: str, steps: int) -> None:
+    rows = draws(samplers.get(name), SMALL, steps)
+    sizes = np.array([len(part) for part in SMALL.parts])
+    per_step = {"uniform": sizes / sizes.sum(), "balanced": np.full(3, 1 / 3), "sbs": np.ones(3)}[name]
+    assert rows.shape[1] == round(per_step.sum())
+    parts, architectures = rows.reshape(-1, 2).T
+    observed, expected = [], []
+    for part, members in enumerate(SMALL.parts):
+        assert np.isin(architectures[parts == part], members).all()
+        observed += [(architectures == member).sum() for member in members]
+        expected += [steps * per_step[part] / len(members)] * len(members)
+    # Every part's draws of "sbs" sum to the steps: that costs two degrees of freedom more.
+    assert chisquare(observed, expected, ddof=2 if name == "sbs" else 0).pvalue > LEAST_P
+    # One step tells nothing about the next.
+    table = np.zeros((50, 50), int)
+    np.add.at(table, (rows[:-1, 0, 1] % 50, rows[1:, 0, 1] % 50), 1)
+    seen = table[table.sum(1) > 0][:, table.sum(0) > 0]
+    assert chi2_contingency(seen).pvalue > LEAST_P
+    if name == "sbs":  # nor one part about another
+        pairs = np.zeros((3, 5, 15), int)
+        first, second, third = (np.searchsorted(SMALL.parts[part], rows[:, part, 1]) for part in range(3))
+        np.add.at(pairs, (first % 3, second, third), 1)
+        assert chi2_contingency(pairs.sum(0)).pvalue > LEAST_P
+        assert chi2_contingency(pairs.sum(2)).pvalue > LEAST_P
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_distribution_is_the_sampler_s(name: str) -> None:
+    check_distribution(name, 20_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_distribution_is_the_sampler_s_on_many_draws(name: str) -> None:
+    check_distribution(name, 200_000)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_s_draw_depends_on_nothing_but_seed_and_step(name: str, pool: Pool) -> None:
+    sampler = samplers.get(name)
+    forward = [sampler.draw(pool, 5, step) for step in range(200)]
+    order = np.random.default_rng(0).permutation(200).tolist()
+    assert {step: sampler.draw(pool, 5, step) for step in order} == dict(enumerate(forward))
+    assert forward != [sampler.draw(pool, 6, step) for step in range(200)]
+    # Whether a supernet is there does not change what the others train: all share one plan.
+    assert len(set(forward)) > 190
+
+
+def test_only_connected_architectures_of_the_space_are_drawn(pool: Pool) -> None:
+    assert [len(part) for part in pool.parts] == [8764, 5520, 1000]
+    assert len(pool) == SPACE.connected.sum() == 15_284
+    for name in NAMES:
+        rows = draws(samplers.get(name), pool, 1000).reshape(-1, 2)
+        assert SPACE.connected[rows[:, 1]].all()
+        assert all(np.isin(architecture, pool.parts[part]) for part, architecture in rows)
+        assert len(np.unique(rows[:, 1])) > 0.6 * len(rows)
+
+
+def test_sbs_draws_one_of_every_part_in_order(pool: Pool) -> None:
+    rows = draws(samplers.get("sbs"), pool, 500)
+    assert (rows[:, :, 0] == [0, 1, 2]).all()
+    assert [samplers.get(name).passes_per_step(3) for name in NAMES] == [1, 1, 3]
+
+
+def test_an_architecture_in_no_part_is_never_drawn() -> None:
+    label = np.where(np.arange(len(SPACE)) % 2, -1, 0).astype(np.int16)
+    pool = Pool.of(Partition(label, ("even",), None), SPACE)
+    assert (draws(samplers.get("uniform"), pool, 300)[:, :, 1] % 2 == 0).all()
+
+
+def test_a_part_that_could_never_be_trained_is_refused() -> None:
+    label = SPACE.connected.astype(np.int16)
+    with pytest.raises(UsageError, match="Part 'dead' holds no connected architecture"):
+        Pool.of(Partition(label, ("dead", "alive"), None), SPACE)
+
+
+def test_a_pass_is_a_part_and_an_architecture() -> None:
+    assert samplers.get("uniform").draw(Pool((np.array([7]),)), 0, 0) == (Pass(0, 7),)
+    assert samplers.get("sbs").draw(Pool((np.array([7]), np.array([9]))), 0, 3) == (Pass(0, 7), Pass(1, 9))
