@@ -108,7 +108,8 @@ def execute(run: Run, machine: Machine, reporter: Reporter) -> dict[str, Any]:
                            "or choose another folder with HARNESS_RESULTS.")
         for left_behind in run.folder.rglob(".*.tmp"):  # by a process killed while it wrote
             left_behind.unlink()
-        write_json(run.folder / "spec.json", {"schema": "spec/1", "spec": run.spec.as_dict(), "key": run.keys.weights})
+        if not (run.folder / "spec.json").exists():
+            write_json(run.folder / "spec.json", {"schema": "spec/1", "spec": run.spec.as_dict(), "key": run.keys.weights})
         partition = partition_stage(run)
         tasks = tasks_of(run, partition, machine)
         asked = [] if run.estimates_file.exists() else questions_of(run, tasks, partition)
@@ -250,7 +251,7 @@ def metrics_stage(run: Run, partition: Partition, estimates: Estimates) -> dict[
     """The comparison with the truth, written and given back."""
     controls = control_labels(partition, run.context, run.truth)
     compared = compare(estimates.by(run.spec.estimator), run.truth, run.bench.space, partition, populations_of(run), controls)
-    content = {"schema": "metrics/1", "key": run.keys.metrics, "run": run.folder.name, "truth": run.truth.label,
+    content = {"schema": "metrics/1", "key": run.keys.metrics, "run": run.folder.name, "spec": run.spec.as_dict(), "truth": run.truth.label,
                "truth_key": str(run.truth.key), "images": run.spec.estimation.split,
                "estimator": run.spec.estimator, "seed": run.spec.seed,
                "parts": list(partition.sizes), "part_names": list(partition.names), "budget": budget_of(run, partition),
