@@ -38,11 +38,20 @@ def main(args: list[str] | None = None) -> Any:
         harness.main(args=args, prog_name="harness", standalone_mode=False)
     except HarnessError as error:
         fail(str(error), error.exit_code)
-    except click.ClickException as error:
-        error.show(file=sys.stderr)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        fail(sentence(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         fail("Interrupted; run the same command again to go on where it stopped.", INTERRUPTED)
+
+
+def sentence(error: click.ClickException) -> str:
+    """What click says, as one sentence that ends with the fix."""
+    said = error.format_message().replace(". Did you mean", "; did you mean")
+    context = getattr(error, "ctx", None)
+    return said if context is None or said.endswith("?") else f"{said.rstrip('.')}; see `{context.command_path} --help`."
 
 
 def fail(message: str, code: int) -> None:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
@@ -75,25 +75,27 @@ class Sender:
 def _mailbox(receive: Send) -> Iterator[Sender]:
     """A sender for workers; `receive` has had all that they sent when the block ends."""
     key = os.urandom(32)
-    with Listener(("127.0.0.1", 0), backlog=BACKLOG, authkey=key) as listener:
-        send = Sender(listener.address, key)
-        reader = Thread(target=_read, args=(listener, receive), daemon=True)
-        reader.start()
-        try:
-            yield send
-        finally:
+    listener = Listener(("127.0.0.1", 0), backlog=BACKLOG, authkey=key)
+    send = Sender(listener.address, key)
+    reader = Thread(target=_read, args=(listener, receive), daemon=True)
+    reader.start()
+    try:
+        yield send
+    finally:
+        with suppress(OSError, EOFError):  # nobody listens any more when `receive` raised
             send()
-            reader.join()
+        reader.join()
 
 
 def _read(listener: Listener, receive: Send) -> None:
     """Hand on each report until an empty one comes."""
-    while True:
-        try:
-            with listener.accept() as line:
-                report = line.recv()
-        except (OSError, EOFError, AuthenticationError):  # a worker that was killed while it spoke
-            continue
-        if not report:
-            return
-        receive(*report)
+    with listener:
+        while True:
+            try:
+                with listener.accept() as line:
+                    report = line.recv()
+            except (OSError, EOFError, AuthenticationError):  # a worker that was killed while it spoke
+                continue
+            if not report:
+                return
+            receive(*report)

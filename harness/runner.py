@@ -85,6 +85,15 @@ class Run:
         return Context(self.bench.space, self.bench.skeleton_for(self.spec.dataset), self.spec.seed, truth)
 
     @property
+    def partition_file(self) -> Path:
+        return self.folder / "partition.parquet"
+
+    @property
+    def about_partition(self) -> dict[str, str]:
+        """What the partition's file says of itself."""
+        return {"schema": "partition/1", "key": self.keys.partition}
+
+    @property
     def estimates_file(self) -> Path:
         return self.folder / f"estimates-{self.keys.estimates}.parquet"
 
@@ -95,23 +104,23 @@ class Run:
     @property
     def finished(self) -> bool:
         """Every stage's file is there."""
-        return self.metrics_file.exists()
+        return os.path.exists(self.metrics_file)  # not Path.exists, which raises in a folder that may not be looked into
 
 
 def execute(run: Run, machine: Machine, reporter: Reporter) -> dict[str, Any]:
     """Do what is not yet done of a run and give its metrics; RunError when another process holds the run or space is short."""
     if run.finished:
-        return read_json(run.metrics_file)
+        return read_json(run.metrics_file, "metrics/1")
+    # What can be wrong with the question or the place is found before the folder is made.
+    partition = partition_of(run)
+    tasks = tasks_of(run, partition, machine)
+    check_space(run.folder)
     with sole_writer(run.folder):
-        if (free := shutil.disk_usage(run.folder).free) < FREE_BYTES:
-            raise RunError(f"Only {free >> 20} MiB are free at {run.folder} and a run needs {FREE_BYTES >> 20}; free some space "
-                           "or choose another folder with HARNESS_RESULTS.")
         for left_behind in run.folder.rglob(".*.tmp"):  # by a process killed while it wrote
-            left_behind.unlink()
+            left_behind.unlink(missing_ok=True)
         if not (run.folder / "spec.json").exists():
             write_json(run.folder / "spec.json", {"schema": "spec/1", "spec": run.spec.as_dict(), "key": run.keys.weights})
-        partition = partition_stage(run)
-        tasks = tasks_of(run, partition, machine)
+        partition_stage(run, partition)
         asked = [] if run.estimates_file.exists() else questions_of(run, tasks, partition)
         reporter.say(f"{run.folder.name}: {' / '.join(f'{size:,}' for size in partition.sizes)} architectures, "
                      f"{forecast(tasks, asked, machine.jobs or len(tasks), machine.jobs or os.cpu_count() or 1)}")
@@ -120,23 +129,36 @@ def execute(run: Run, machine: Machine, reporter: Reporter) -> dict[str, Any]:
         return metrics_stage(run, partition, estimates)
 
 
+def check_space(folder: Path) -> None:
+    """RunError when the disk on which a folder is, or is to be made, is almost full."""
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
+    if (free := shutil.disk_usage(there).free) < FREE_BYTES:
+        raise RunError(f"Only {free >> 20} MiB are free at {there} and a run needs {FREE_BYTES >> 20}; free some space or choose "
+                       "another folder with HARNESS_RESULTS.")
+
+
 # ---- partition
 
 
-def partition_stage(run: Run) -> Partition:
+def partition_of(run: Run) -> Partition:
     """The partition, from its file or from the criterion."""
-    path, about = run.folder / "partition.parquet", {"schema": "partition/1", "key": run.keys.partition}
-    if not path.exists():
-        made = split(run.criterion, run.context, run.spec.k)
-        columns: dict[str, Any] = {"index": np.arange(len(made.label)), "part": made.label}
-        words = {**about, "names": json.dumps(made.names)}
-        if made.scores is not None:
-            columns["score"] = made.scores.values
-            words |= {"meaning": made.scores.meaning, "unit": made.scores.unit}
-        write_frame(path, columns, words)
-    columns, words = read_frame(path, about)
+    if not os.path.exists(run.partition_file):
+        return split(run.criterion, run.context, run.spec.k)
+    columns, words = read_frame(run.partition_file, run.about_partition)
     scores = Scores(columns["score"], words["meaning"], words["unit"]) if "score" in columns else None
     return Partition(columns["part"], tuple(json.loads(words["names"])), None, scores)
+
+
+def partition_stage(run: Run, partition: Partition) -> None:
+    """Write the partition where its file is not there."""
+    if run.partition_file.exists():
+        return
+    columns: dict[str, Any] = {"index": np.arange(len(partition.label)), "part": partition.label}
+    words = {**run.about_partition, "names": json.dumps(partition.names)}
+    if partition.scores is not None:
+        columns["score"] = partition.scores.values
+        words |= {"meaning": partition.scores.meaning, "unit": partition.scores.unit}
+    write_frame(run.partition_file, columns, words)
 
 
 # ---- weights
@@ -251,7 +273,8 @@ def metrics_stage(run: Run, partition: Partition, estimates: Estimates) -> dict[
     """The comparison with the truth, written and given back."""
     controls = control_labels(partition, run.context, run.truth)
     compared = compare(estimates.by(run.spec.estimator), run.truth, run.bench.space, partition, populations_of(run), controls)
-    content = {"schema": "metrics/1", "key": run.keys.metrics, "run": run.folder.name, "spec": run.spec.as_dict(), "truth": run.truth.label,
+    content = {"schema": "metrics/1", "key": run.keys.metrics, "run": run.folder.name, "spec": run.spec.as_dict(),
+               "truth": run.truth.label,
                "truth_key": str(run.truth.key), "images": run.spec.estimation.split,
                "estimator": run.spec.estimator, "seed": run.spec.seed,
                "parts": list(partition.sizes), "part_names": list(partition.names), "budget": budget_of(run, partition),
@@ -276,5 +299,5 @@ def budget_of(run: Run, partition: Partition) -> dict[str, Any]:
 def record(run: Run, stage: str, facts: dict[str, Any]) -> None:
     """Note in provenance.json what a stage took and where it ran."""
     path = run.folder / "provenance.json"
-    content = read_json(path) if path.exists() else {"schema": "provenance/1"}
+    content = read_json(path, "provenance/1") if path.exists() else {"schema": "provenance/1"}
     write_json(path, {**content, stage: {**facts, **provenance()}})

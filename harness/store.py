@@ -119,14 +119,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_atomically(path, (json.dumps(_without_nan(content), indent=2, sort_keys=True) + "\n").encode())
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The content of a JSON file; DataError when it is damaged."""
+def read_json(path: Path, schema: str) -> dict[str, Any]:
+    """The content of a JSON file; DataError when it is damaged or of another schema."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}); delete it and run the same command again.") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path} holds no JSON object; delete it and run the same command again.")
+    if not isinstance(content, dict) or content.get("schema") != schema:
+        raise DataError(f"{path} holds no JSON object of the schema {schema}; delete it and run the same command again.")
     return content
 
 

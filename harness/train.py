@@ -1,7 +1,6 @@
 """Training one supernet of a run: its own rows of the sampler's plan, resumable at any step."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,10 +85,10 @@ class Task:
 
 
 class Clock:
-    """When to save and when to say something; `before`: seconds that earlier processes spent. A worker whose parent died ends."""
+    """When to save and when to say something; `before`: seconds that earlier processes spent."""
 
     def __init__(self, before: float, every: int) -> None:
-        self._every, self._parent = every, os.getppid()
+        self._every = every
         self._start = time.monotonic() - before
         self._saved = self._said = time.monotonic()
 
@@ -106,8 +105,6 @@ class Clock:
 
     def to_save(self, done: int) -> bool:
         """Every CHECKPOINT_SECONDS, and at every CHECKPOINT_SHARE of the steps."""
-        if os.getppid() != self._parent:
-            raise SystemExit("the process that started this training is gone")
         if time.monotonic() - self._saved < CHECKPOINT_SECONDS and done % self._every:
             return False
         self._saved = time.monotonic()

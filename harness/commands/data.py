@@ -79,7 +79,7 @@ def verify(tables: tuple[str, ...], as_json: bool) -> None:
 @data.command("build")
 @click.argument("name", default="digits201")
 @click.option("--classes", type=int, help="So many training-equivalent classes in the order of drawing; all 5,260 by default.")
-@click.option("--jobs", type=int, default=1, show_default=True, help="Processes at once.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at once.")
 @json_option
 def build(name: str, classes: int | None, jobs: int, as_json: bool) -> None:
     """Train the stand-alone networks of an embedded benchmark and make its table; killed, it goes on where it stopped."""

@@ -27,6 +27,6 @@ def diagnose(criterion: str, k: int | None, seed: int, population: str, benchmar
 
     asked, chosen = subject(benchmark, dataset, truth), criteria.get(criterion)
     context = Context(asked.benchmark.space, asked.benchmark.skeleton_for(asked.dataset), seed, asked.truth)
-    result = compute(chosen, context, k or chosen.fixed_k or 3, asked.truth,
+    result = compute(chosen, context, chosen.fixed_k or 3 if k is None else k, asked.truth,
                      asked.benchmark.population(population, asked.truth))
     answer(as_json, result.to_json(), diagnosis_table(result))

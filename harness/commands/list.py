@@ -69,8 +69,8 @@ def _presets() -> list[dict[str, Any]]:
 
 
 def _runs() -> list[dict[str, Any]]:
-    from harness.store import read_json, results_home, run_folders
+    from harness.store import SPEC_SCHEMA, read_json, results_home, run_folders
 
     return [{"name": folder.name, "state": "finished" if list(folder.glob("metrics-*.json")) else "unfinished",
-             "sampler": (spec := read_json(folder / "spec.json")["spec"])["sampler"], "share": spec["share"],
+             "sampler": (spec := read_json(folder / "spec.json", SPEC_SCHEMA)["spec"])["sampler"], "share": spec["share"],
              "passes": spec["recipe"]["passes"]} for folder in run_folders(results_home())]

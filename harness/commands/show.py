@@ -17,11 +17,12 @@ def show(run: str, as_json: bool) -> None:
     from rich.console import Group
 
     from harness.report.summary import summary
-    from harness.store import find_run, read_json
+    from harness.store import SPEC_SCHEMA, find_run, read_json
 
     folder = find_run(run)
-    metrics = {path.name: read_json(path) for path in sorted(folder.glob("metrics-*.json"))}
-    provenance = read_json(folder / "provenance.json") if (folder / "provenance.json").exists() else {}
-    content = {"run": str(folder), "spec": read_json(folder / "spec.json")["spec"], "metrics": metrics, "provenance": provenance}
+    metrics = {path.name: read_json(path, "metrics/1") for path in sorted(folder.glob("metrics-*.json"))}
+    took = folder / "provenance.json"
+    content = {"run": str(folder), "spec": read_json(folder / "spec.json", SPEC_SCHEMA)["spec"], "metrics": metrics,
+               "provenance": read_json(took, "provenance/1") if took.exists() else {}}
     text = Group(*(summary(found, folder) for found in metrics.values())) if metrics else f"{folder} is not finished."
     answer(as_json, content, text)

@@ -14,7 +14,7 @@ from benchmarks.folder import write_atomically
 from benchmarks.space import Space
 from benchmarks.truth import GroundTruth
 from harness.report.style import ESTIMATE, INK, ONE_COLUMN, TRUTH, TWO_COLUMNS, beside, canvas, save, style
-from harness.store import read_frame, read_json
+from harness.store import SPEC_SCHEMA, read_frame, read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,7 +177,7 @@ def draw_run(folder: Path, truth: GroundTruth, estimates: Path | None = None, me
     estimates: the file of estimates to show; the newest in the folder by default, none where there is none. members: as
     for `part_frame`; the estimates of a sample come with the truth's best, so there name the sample.
     """
-    spec = read_json(folder / "spec.json")["spec"]
+    spec = read_json(folder / "spec.json", SPEC_SCHEMA)["spec"]
     columns, words = read_frame(folder / "partition.parquet", {"schema": "partition/1"})
     label, names = columns["part"], tuple(json.loads(words["names"]))
     found = sorted(folder.glob("estimates-*.parquet"), key=lambda path: path.stat().st_mtime_ns)

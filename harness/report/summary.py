@@ -125,7 +125,7 @@ def budget_line(budget: Mapping[str, Any]) -> str:
 def time_line(folder: Path) -> str:
     """What a run took, from its provenance; empty where that says nothing."""
     path = folder / "provenance.json"
-    stages = read_json(path) if path.exists() else {}
+    stages = read_json(path, "provenance/1") if path.exists() else {}
     found = []
     if "process_seconds" in (weights := stages.get("weights", {})):
         found.append(f"training {clock(weights['process_seconds'])} of process time on {weights['device']}")
