@@ -55,6 +55,6 @@ def sentence(error: click.ClickException) -> str:
 
 
 def fail(message: str, code: int) -> None:
-    """Say one sentence and end."""
-    click.echo(f"Error: {message}", err=True)
+    """Say one sentence, on one line whatever a plug-in's own error looks like, and end."""
+    click.echo(f"Error: {' '.join(message.splitlines())}", err=True)
     sys.exit(code)

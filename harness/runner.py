@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.benchmark import Benchmark, Population, benchmark
 from benchmarks.cost import supernet_params
-from benchmarks.errors import RunError
+from benchmarks.errors import RunError, UsageError
 from benchmarks.images import ImageData, load_images
 from benchmarks.truth import GroundTruth, load_truth
 from criteria.base import Context, Criterion, Partition, Scores
@@ -68,6 +68,10 @@ class Run:
         criterion = criteria.get(spec.criterion)
         truth = about(load_truth(spec.truth, bench.table), spec.truth, bench, spec.dataset)
         images = load_images(spec.dataset)
+        asked = spec.estimation
+        if asked.images > (known := len(images.select(asked.split)) * images.copies):
+            raise UsageError(f"estimation.images={asked.images} is more than the {known:,} {asked.split} images of {spec.dataset}; "
+                             "choose fewer, or 0 for all.")
         look = f"{images.sha256} {images.split} {images.augmentation} {images.copies} {images.mean} {images.std}"
         sources = {"images": sha256(look.encode()).hexdigest(), "criterion": criteria.source_sha256(criterion),
                    "truth": truth.sha256}

@@ -84,7 +84,7 @@ def test_estimating_all_architectures_is_at_least_4_5_times_as_fast(batch: tuple
     plain = Reference(engine)
     functions = first_members(SPACE.function_id)
     assert len(functions) == 7810
-    codes, distinct = typical(SPACE.population("all"), 6), typical(functions, 6)
+    codes, distinct = typical(SPACE.population("all"), 4), typical(functions, 4)
     engine(images, codes[-1:])
     plain(images, codes[-1])
     times = np.array([[seconds(lambda: [plain(images, code) for code in codes]),

@@ -35,7 +35,8 @@ Examples:
 @click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Any field of a run, such as recipe.lr=0.05.")
 @click.option("--config", type=click.Path(path_type=Path), help="A TOML file with the same fields; flags beat it.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--jobs", type=click.IntRange(min=0), default=0, help="Processes at once; by default one a supernet, and one a core for estimates.")
+@click.option("--jobs", type=click.IntRange(min=0), default=0,
+              help="Processes at once; by default one a supernet, and one a core for estimates.")
 @json_option
 def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: int, as_json: bool, **flags: Any) -> None:
     """Split the space, train the supernets, estimate the architectures and compare with the ground truth.

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
+from math import inf
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -99,12 +100,13 @@ def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> Fields:
     for name, value in high.items():
         old = both.get(name)
         both[name] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    if "passes" in high and "epochs" not in high:  # two ways to say how long: the higher layer's counts
+        both.pop("epochs", None)
     return both
 
 
 def build(wanted: Fields) -> RunSpec:
     """The spec of these fields, each checked against the spec's own fields and types."""
-    epochs = dict(wanted.get("recipe", {})).pop("epochs", None)
     made = {name: typed(name, value, RunSpec, "") for name, value in wanted.items() if name not in SECTIONS}
     for section, kind in SECTIONS.items():
         values = wanted.get(section, {})
@@ -112,18 +114,20 @@ def build(wanted: Fields) -> RunSpec:
             raise UsageError(f"'{section}' is a section of a run, not a value; set its fields, such as {section}."
                              f"{fields(kind)[0].name}=....")
         made[section] = kind(**{name: typed(name, value, kind, f"{section}.") for name, value in values.items()
-                                if name != "epochs"})
-    spec = RunSpec(**made)
+                                if (section, name) != ("recipe", "epochs")})
+    spec, epochs = RunSpec(**made), wanted.get("recipe", {}).get("epochs")
     return spec if epochs is None else with_epochs(spec, epochs)
 
 
-def with_epochs(spec: RunSpec, epochs: int) -> RunSpec:
+def with_epochs(spec: RunSpec, epochs: object) -> RunSpec:
     """The spec with as many passes as make that many epochs of the training images."""
     from dataclasses import replace
 
     from benchmarks.images import load_images
     from harness.sampling import samplers
 
+    if isinstance(epochs, bool) or not isinstance(epochs, int | float) or not 0 < epochs < inf:
+        raise UsageError(f"'recipe.epochs' takes a number above 0, not {epochs!r}.")
     n_train = len(load_images(spec.dataset).train)
     passes = round(epochs * n_train / spec.recipe.batch) * samplers.get(spec.sampler).passes_per_step(spec.k)
     return replace(spec, recipe=replace(spec.recipe, passes=passes))
