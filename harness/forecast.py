@@ -34,7 +34,7 @@ def forecast(tasks: Sequence[Task], asked: Sequence[Question], trainers: int, wo
 
     Supernets train in processes of their own; those that share a core or a GPU share its time.
     """
-    missing = [task for task in tasks if not task.weights.exists()]
+    missing = [task for task in tasks if not task.done]
     slots = (os.cpu_count() or 1) if tasks[0].device == "cpu" else len({task.device for task in tasks})
     threads = torch.get_num_threads()
     try:

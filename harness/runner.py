@@ -70,8 +70,8 @@ class Run:
         images = load_images(spec.dataset)
         asked = spec.estimation
         if asked.images > (known := len(images.select(asked.split)) * images.copies):
-            raise UsageError(f"estimation.images={asked.images} is more than the {known:,} {asked.split} images of {spec.dataset}; "
-                             "choose fewer, or 0 for all.")
+            raise UsageError(f"estimation.images={asked.images} is more than the {known:,} {asked.split} images of "
+                             f"{spec.dataset}; choose fewer, or 0 for all.")
         look = f"{images.sha256} {images.split} {images.augmentation} {images.copies} {images.mean} {images.std}"
         sources = {"images": sha256(look.encode()).hexdigest(), "criterion": criteria.source_sha256(criterion),
                    "truth": truth.sha256}
@@ -108,7 +108,8 @@ class Run:
     @property
     def finished(self) -> bool:
         """Every stage's file is there."""
-        return os.path.exists(self.metrics_file)  # not Path.exists, which raises in a folder that may not be looked into
+        # Not Path.exists, which raises in a folder that may not be looked into.
+        return os.path.exists(self.metrics_file) and os.path.exists(self.folder / "spec.json")
 
 
 def execute(run: Run, machine: Machine, reporter: Reporter) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def tasks_of(run: Run, partition: Partition, machine: Machine) -> list[Task]:
 
 def weights_stage(run: Run, tasks: Sequence[Task], machine: Machine, reporter: Reporter) -> None:
     """Train all supernets at once, one process each unless `jobs` says fewer."""
-    missing = [task for task in tasks if not task.weights.exists()]
+    missing = [task for task in tasks if not task.done]
     for task in tasks:
         if task not in missing:  # a kill between the weights and here leaves a checkpoint
             task.checkpoint.unlink(missing_ok=True)

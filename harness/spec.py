@@ -154,5 +154,5 @@ class Keys:
         weights = key("weights", ("sampler", "share", "network", "recipe"), partition=partition, images=sources["images"])
         # A sample of architectures comes with the truth's top 150, so there the truth decides what is estimated.
         estimates = key("estimates", ("estimation",), weights=weights, **(truth if spec.estimation.architectures else {}))
-        metrics = key("metrics", ("truth", "population", "estimator"), estimates=estimates, **truth)
+        metrics = key("metrics", ("truth", "population", "estimator"), estimates=estimates, truth_sha256=sources["truth"])
         return cls(partition, weights, estimates, metrics)

@@ -70,6 +70,11 @@ class Task:
         return self.folder / f"training-{self.supernet}.safetensors"
 
     @property
+    def done(self) -> bool:
+        """The supernet is trained; one whose curve is gone is trained again."""
+        return self.weights.exists() and self.curve.exists()
+
+    @property
     def about(self) -> dict[str, str]:
         """What these files say of themselves."""
         return {"schema": "supernet/1", "key": self.key, "supernet": str(self.supernet)}
@@ -138,7 +143,7 @@ class Batches:
 def train(task: Task, report: Report) -> float:
     """Train one supernet to the end, from its checkpoint where there is one, and write its weights; gives the seconds it took.
 
-    Idempotent: with the weights there, nothing happens and the seconds are 0. Gradients of operations that a step did not
+    Idempotent: with its files there, nothing happens and the seconds are 0. Gradients of operations that a step did not
     sample stay None, so weight decay and momentum leave those operations alone.
     """
     if task.weights.exists():

@@ -108,11 +108,11 @@ def test_a_flipped_byte_never_changes_what_is_read(kind: tuple[Callable[[Path], 
             bad[offset] ^= bit
             path.write_bytes(bad)
             try:
-                # Some bytes of a parquet file say only who wrote it, or the same thing twice.
-                assert read(path) == expected, f"byte {offset}"
-            except DataError as error:
+                found = read(path)
+            except DataError:
                 noticed += 1
-                assert "delete it" in str(error)
+            else:  # some bytes of a parquet file say only who wrote it, or the same thing twice
+                assert found == expected, f"byte {offset}"
     assert noticed > 2 * len(offsets) * (0.99 if read is read_all_tensors else 0.6)
 
 

@@ -1,9 +1,10 @@
 """Training: whatever interrupts it, however many processes share it, the same bytes; and exactly the steps that were planned."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_the_learning_rate_falls_from_its_beginning_to_its_end() -> None:
     spec = replace(TINY, recipe=Recipe(lr=0.4, lr_end=0.1))
     rates = [learning_rate(spec, step, 100) for step in range(101)]
     assert (rates[0], rates[50], rates[100]) == pytest.approx((0.4, 0.25, 0.1))
-    assert all(one > other for one, other in zip(rates, rates[1:], strict=False))
+    assert all(one > other for one, other in pairwise(rates))
     assert rates[99] == pytest.approx(0.1 + 0.3 * (1 - math.cos(math.pi / 100)) / 2)
 
 
@@ -152,11 +153,11 @@ def test_passes_that_do_not_divide_are_rounded_to_whole_steps(pool: Pool, tmp_pa
 def plain_training(one: Task, pool: Pool) -> dict[str, torch.Tensor]:
     """The weights after the same training, written out: momentum and decay by hand, only for what a step sampled."""
     spec, network, batches = one.spec, one.network(), Batches(one.images, one.spec.recipe.batch, one.spec.seed, "cpu")
-    recipe, weights = spec.recipe, dict(network.named_parameters())
+    recipe, weights, sampler = spec.recipe, dict(network.named_parameters()), samplers.get(spec.sampler)
     momentum: dict[str, torch.Tensor] = {}
     for step in range(one.steps):
         images, labels = batches(step)
-        rows = [row for row in samplers.get(spec.sampler).draw(pool, spec.seed, step) if one.supernet_of(row.part) == one.supernet]
+        rows = [row for row in sampler.draw(pool, spec.seed, step) if one.supernet_of(row.part) == one.supernet]
         if not rows:
             continue
         loss = sum(F.cross_entropy(network(images, SPACE.codes[[row.architecture]])[0], labels) for row in rows)
@@ -221,14 +222,14 @@ def test_batches_show_every_image_once_an_epoch() -> None:
 
 
 @pytest.fixture
-def half_trained(pool: Pool, tmp_path: Path) -> Iterator[Task]:
+def half_trained(pool: Pool, tmp_path: Path) -> Task:
     one = task(pool, tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         stop = Interruption(patch, 8)
         with pytest.raises(Stop):
             train(one, stop.event)
     assert one.checkpoint.exists()
-    yield one
+    return one
 
 
 @pytest.mark.parametrize("damage", [
