@@ -23,6 +23,8 @@ from criteria.selector import Nested, Parameter, build, describe, parameters, pa
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 NAME = re.compile(r"[a-z0-9_]+")
+# Packages whose changes are told by the stage versions of a run's identity.
+OWN = ("benchmarks", "criteria", "harness")
 FILE = re.compile(r"(?P<path>.+\.py):(?P<cls>\w+)")
 
 
@@ -111,15 +113,16 @@ class Registry(Generic[T]):
         )
 
     def source_sha256(self, instance: object) -> str:
-        """Hash of the file of a class loaded by path, for the identity of a run; empty for registered names.
+        """Hash of the code of a class that does not come with the harness, for the identity of a run; else empty.
 
+        Of its whole file where it was loaded by path, of the class where it was defined in a notebook or an installed package.
         Where an instance holds others, theirs follow, joined by +.
         """
         held: list[object] = []
         for field in fields(instance):  # type: ignore[arg-type]
             value = getattr(instance, field.name)
             held += value if isinstance(value, tuple) else (value,)
-        hashes = [getattr(sys.modules[type(instance).__module__], "__plugin_sha256__", "")]
+        hashes = [_code_sha256(type(instance))]
         hashes += [self.source_sha256(inner) for inner in held if type(inner) in self._heads]
         return "+".join(filter(None, hashes))
 
@@ -213,6 +216,18 @@ def _choices(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     hint = suggestion(name, names)
     return f"{hint} There are: {', '.join(names)}" if hint else f"; there are: {', '.join(names) or 'none'}"
+
+
+def _code_sha256(cls: type) -> str:
+    if cls.__module__.partition(".")[0] in OWN:
+        return ""
+    if known := getattr(sys.modules.get(cls.__module__), "__plugin_sha256__", ""):
+        return str(known)
+    try:
+        code = inspect.getsource(cls)
+    except (OSError, TypeError):  # made at a prompt: its name is all there is to know
+        code = f"{cls.__module__}.{cls.__qualname__}"
+    return sha256(code.encode()).hexdigest()
 
 
 def _package(entry: EntryPoint) -> str:

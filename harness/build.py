@@ -176,11 +176,11 @@ def _accuracies(made: Plan, space: Space) -> NDArray[np.float64]:
 def _provenance(made: Plan, space: Space, accuracy: NDArray[np.float64]) -> dict[str, object]:
     """How the table was made and what is known of its noise, ready for JSON."""
     covered = np.asarray(np.isfinite(accuracy).all(axis=1))
-    scored = np.flatnonzero(covered & space.connected)
-    unmet = np.flatnonzero(np.logical_not(covered[benchmark(made.name).drawing()]))
-    taus = [tau_b(accuracy[scored, a], accuracy[scored, b]) for a, b in combinations(range(len(made.seeds)), 2)]
     truth = GroundTruth(TruthKey(made.name, BUILT[made.name], "test", made.recipe.epochs, "full"), accuracy,
                         tuple(str(seed) for seed in made.seeds), "", made.name)
+    drawn = benchmark(made.name).population("all", truth).members
+    scored = drawn[space.connected[drawn]]
+    taus = [tau_b(accuracy[scored, a], accuracy[scored, b]) for a, b in combinations(range(len(made.seeds)), 2)]
     limit = ceiling(truth, space, scored)
     mean = truth.mean()[scored]
     data = _data(made.name)
@@ -191,11 +191,11 @@ def _provenance(made: Plan, space: Space, accuracy: NDArray[np.float64]) -> dict
                    "test": len(data.test), "copies": data.copies, "augmentation": asdict(data.augmentation)},
         "rule": RULE, "order_seed": derive(0, made.name, "order"),
         "classes": len(np.unique(space.training_id[covered])), "architectures": int(covered.sum()),
-        "drawn": int(unmet[0]) if len(unmet) else len(space),
-        "connected": {"architectures": len(scored), "mean": _rounded(mean.mean() if len(mean) else np.nan),
-                      "sd": _rounded(mean.std() if len(mean) else np.nan),
-                      "seed_tau_b": _rounded(np.mean(taus) if taus else np.nan), "ceiling": _rounded(limit.value),
-                      "noise_sd_of_mean": _rounded(limit.noise_sd)},
+        "drawn": len(drawn),
+        "drawn_connected": {"architectures": len(scored), "mean": _rounded(mean.mean() if len(mean) else np.nan),
+                            "sd": _rounded(mean.std() if len(mean) else np.nan),
+                            "seed_tau_b": _rounded(np.mean(taus) if taus else np.nan), "ceiling": _rounded(limit.value),
+                            "noise_sd_of_mean": _rounded(limit.noise_sd)},
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }

@@ -14,7 +14,7 @@ from benchmarks.benchmark import benchmark
 from benchmarks.errors import RunError
 from benchmarks.images import ImageData
 from benchmarks.seeds import derive
-from harness.augment import evaluation_images
+from harness.augment import evaluation_images, normalise
 from harness.checkpoint import read_tensors, write_tensors
 from harness.device import settle
 from harness.spec import Estimation
@@ -65,19 +65,19 @@ class Question:
         return {"schema": "estimates-partial/1", "key": self.key, "supernet": str(self.task.supernet)}
 
 
-def sample(pool: NDArray[np.int64], truth: NDArray[np.float64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(sample int64 [size], top int64 [TOP]), ascending official indices: a uniform sample of the pool, and the truth's best.
+def sample(pool: NDArray[np.int64], known: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """int64 [size], ascending: a uniform sample of the known architectures, themselves a uniform sample of the pool.
 
-    The sample is the same for every run, so that runs are compared on the same architectures; ties at the border of the top
-    go to the lower index; architectures without a truth are in neither.
+    It is the same for every run, so that runs are compared on the same architectures.
     """
-    known = pool[np.isfinite(truth[pool])]
-    rng = np.random.default_rng(derive(0, "estimation", "sample"))
     # Drawn from the whole pool, so that a truth with gaps leaves the rest of the sample as it is.
-    drawn = rng.permutation(pool)
-    chosen = drawn[np.isin(drawn, known)][:size]
-    best = known[np.argsort(-truth[known], kind="stable")][:TOP]
-    return np.sort(chosen), np.sort(best)
+    drawn = np.random.default_rng(derive(0, "estimation", "sample")).permutation(pool)
+    return np.sort(drawn[np.isin(drawn, known)][:size])
+
+
+def best(truth: NDArray[np.float64], size: int = TOP) -> NDArray[np.int64]:
+    """int64 [size], ascending: the architectures of the highest truth [n_arch]; ties at the border go to the lower index."""
+    return np.sort(np.argsort(-truth, kind="stable")[:size])
 
 
 def questions(tasks: Sequence[Task], label: NDArray[np.int16], wanted: NDArray[np.int64], folder: Path,
@@ -118,11 +118,14 @@ def trained(task: Task) -> Supernet:
 
 def question_images(data: ImageData, estimation: Estimation) -> tuple[Tensor, Tensor]:
     """float [n, C, H, W] normalised, int64 [n]: the images that estimates are made on, in one fixed shuffled order."""
-    images, labels = evaluation_images(data, estimation.split, derive(0, "evaluation", data.name, estimation.split))
-    order = np.random.default_rng(derive(0, "estimation", "images")).permutation(len(labels))
-    if estimation.images:
-        order = order[: estimation.images]
-    return images[torch.from_numpy(order)], labels[torch.from_numpy(order)]
+    images = data.select(estimation.split)
+    order = np.random.default_rng(derive(0, "estimation", "images")).permutation(len(images) * data.copies)
+    order = order[: estimation.images or len(order)]
+    if data.copies == 1:
+        chosen = images.take(order)
+        return normalise(torch.from_numpy(chosen.pixels), data.mean, data.std), torch.from_numpy(chosen.labels)
+    pixels, labels = evaluation_images(data, estimation.split, derive(0, "evaluation", data.name, estimation.split))
+    return pixels[torch.from_numpy(order)], labels[torch.from_numpy(order)]
 
 
 @torch.no_grad()

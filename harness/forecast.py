@@ -1,21 +1,22 @@
 """How long a run will take here, from a second of real passes, said before it starts."""
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from joblib import cpu_count
 
 from benchmarks.benchmark import benchmark
 from harness.device import settle
-from harness.estimate import Question, question_images
+from harness.estimate import CHUNK, Question, question_images
 from harness.sampling import samplers
 from harness.train import Batches, Task
 
 TRIAL_SECONDS = 0.6
 WARM_UP = 2
+FEW = 8
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def forecast(tasks: Sequence[Task], asked: Sequence[Question], trainers: int, wo
     Supernets train in processes of their own; those that share a core or a GPU share its time.
     """
     missing = [task for task in tasks if not task.done]
-    slots = (os.cpu_count() or 1) if tasks[0].device == "cpu" else len({task.device for task in tasks})
+    slots = cpu_count() if tasks[0].device == "cpu" else len({task.device for task in tasks})
     threads = torch.get_num_threads()
     try:
         train = _pass_seconds(missing[0]) * _passes(missing) / min(trainers, slots, len(missing)) if missing else 0.0
@@ -82,10 +83,13 @@ def _member_seconds(question: Question) -> float:
     images, _ = question_images(task.images, task.spec.estimation)
     some = images[: task.spec.estimation.batch].to(task.device)
     network(some, codes[question.members[:1]])
+    # A GPU computes many architectures at once, a CPU one after another.
+    several = CHUNK if some.is_cuda else FEW
     start, done = time.perf_counter(), 0
     while not done or time.perf_counter() - start < TRIAL_SECONDS / 2:
-        network(some, codes[question.members[done % len(question.members)]][None])
-        done += 1
+        logits = network(some, codes[question.members[:several]])
+        logits.sum().item()  # waits for a GPU
+        done += len(logits)
     return (time.perf_counter() - start) / done * len(images) / len(some)
 
 

@@ -5,6 +5,7 @@ Nothing but (seed, step) enters a draw, so any process can replay the rows of it
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +41,18 @@ class Pool:
                                  "choose another k or rule.")
         return cls(parts)
 
-    def __len__(self) -> int:
-        return sum(len(part) for part in self.parts)
+    @cached_property
+    def everything(self) -> NDArray[np.int64]:
+        """int64 [m], ascending: the members of all parts, in an order that does not depend on the partition."""
+        return np.sort(np.concatenate(self.parts))
+
+    def part_of(self, architecture: int) -> int:
+        """The part that holds an architecture of the pool."""
+        return self._part_of[architecture]
+
+    @cached_property
+    def _part_of(self) -> dict[int, int]:
+        return {architecture: part for part, members in enumerate(self.parts) for architecture in members.tolist()}
 
 
 @dataclass(frozen=True)
@@ -68,18 +79,14 @@ def _stream(seed: int, step: int) -> np.random.Generator:
 @samplers.register("uniform")
 @dataclass(frozen=True)
 class Uniform(Sampler):
-    """One architecture a step, uniform over all connected ones (SPOS, RSPS)."""
+    """One architecture a step, uniform over all connected ones, the same whatever the partition (SPOS, RSPS)."""
 
     def passes_per_step(self, k: int) -> int:
         return 1
 
     def draw(self, pool: Pool, seed: int, step: int) -> tuple[Pass, ...]:
-        rank = int(_stream(seed, step).integers(len(pool)))
-        for part, members in enumerate(pool.parts):
-            if rank < len(members):
-                return (Pass(part, int(members[rank])),)
-            rank -= len(members)
-        raise AssertionError("a rank below the size of the pool lies in some part")
+        architecture = int(_stream(seed, step).choice(pool.everything))
+        return (Pass(pool.part_of(architecture), architecture),)
 
 
 @samplers.register("balanced")

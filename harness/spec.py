@@ -1,6 +1,7 @@
 """What a run is: everything that changes a result, and the versioned key of each stage over the fields it reads."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from math import inf
@@ -14,6 +15,8 @@ from benchmarks.errors import UsageError
 STAGE_VERSIONS = {"partition": 1, "weights": 1, "estimates": 1, "metrics": 1}
 SHARES = ("part", "all")
 ESTIMATORS = ("accuracy", "loss")
+# Fields that may hold the path of a plug-in's file.
+PLUGGABLE = ("criterion", "sampler")
 KEY_DIGITS = 12
 
 
@@ -132,7 +135,8 @@ class RunSpec:
 class Keys:
     """The identity of each stage: a hash of its version, what it reads, and the key of the stage before.
 
-    sources: hashes of the data behind the run: "images", "criterion" (a plug-in's file), and "truth".
+    sources: hashes of what is behind the run: "images" and "truth", and the code of a plug-in as "criterion" or "sampler", empty
+    for those that come with the harness.
     """
 
     partition: str
@@ -142,7 +146,9 @@ class Keys:
 
     @classmethod
     def of(cls, spec: RunSpec, sources: dict[str, str], criterion_uses_truth: bool) -> "Keys":
+        # The place of a plug-in's file is no part of what it does; its content is.
         fields = spec.as_dict()
+        fields |= {name: re.sub(r"[^\[\]=+]*\.py:", "", fields[name]) for name in PLUGGABLE}
 
         def key(stage: str, names: tuple[str, ...], **more: str) -> str:
             content = {"stage": stage, "version": STAGE_VERSIONS[stage], **{name: fields[name] for name in names}, **more}
@@ -151,7 +157,9 @@ class Keys:
         truth = {"truth": sources["truth"]}
         partition = key("partition", ("benchmark", "dataset", "criterion", "k", "seed"), plugin=sources["criterion"],
                         **(truth if criterion_uses_truth else {}))
-        weights = key("weights", ("sampler", "share", "network", "recipe"), partition=partition, images=sources["images"])
+        plugin = {"plugin": sources["sampler"]} if sources["sampler"] else {}
+        weights = key("weights", ("sampler", "share", "network", "recipe"), partition=partition, images=sources["images"],
+                      **plugin)
         # A sample of architectures comes with the truth's top 150, so there the truth decides what is estimated.
         estimates = key("estimates", ("estimation",), weights=weights, **(truth if spec.estimation.architectures else {}))
         metrics = key("metrics", ("truth", "population", "estimator"), estimates=estimates, truth_sha256=sources["truth"])

@@ -27,6 +27,8 @@ from benchmarks.space import Space
 Terms = tuple[tuple[int, int, int], ...]
 # The live nodes of a cell in order, each with its terms; empty for a cell without a live path.
 Plan = tuple[tuple[int, Terms], ...]
+# Architectures that a GPU computes together: enough to hide the launches, few enough for 24 GiB at 512 images and 8 channels.
+TOGETHER = 16
 Norm = Callable[[Tensor], Tensor]
 
 
@@ -69,7 +71,8 @@ class Supernet(nn.Module):
         images = images.contiguous(memory_format=torch.channels_last)
         plans = [self._plan(tuple(int(op) for op in code)) for code in codes]
         if images.is_cuda and len(plans) > 1:
-            return self._together(images, plans)
+            groups = (plans[start : start + TOGETHER] for start in range(0, len(plans), TOGETHER))
+            return torch.cat([self._together(images, group) for group in groups])
         stem = _Node(self._stem(images), shared=True)
         return torch.stack([self._alone(stem, plan) for plan in plans])
 

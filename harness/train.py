@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from benchmarks.benchmark import benchmark
 from benchmarks.cost import flops
+from benchmarks.errors import RunError
 from benchmarks.images import ImageData, load_images
 from benchmarks.seeds import derive
 from harness.augment import augment, normalise
@@ -44,10 +45,10 @@ class Task:
     key: str
     device: str
 
-    @cached_property
+    @property
     def images(self) -> ImageData:
-        """Loaded by each process for itself."""
-        return load_images(self.spec.dataset)
+        """Loaded once by each process for itself, never sent along."""
+        return _images(self.spec.dataset)
 
     @cached_property
     def steps(self) -> int:
@@ -87,6 +88,11 @@ class Task:
         """The supernet at initialisation."""
         seed = derive(self.spec.seed, "supernet", self.supernet)
         return Supernet(benchmark(self.spec.benchmark).space, self.spec.skeleton, seed)
+
+
+@lru_cache(maxsize=1)
+def _images(dataset: str) -> ImageData:
+    return load_images(dataset)
 
 
 class Clock:
@@ -146,7 +152,7 @@ def train(task: Task, report: Report) -> float:
     Idempotent: with its files there, nothing happens and the seconds are 0. Gradients of operations that a step did not
     sample stay None, so weight decay and momentum leave those operations alone.
     """
-    if task.weights.exists():
+    if task.done:
         return 0.0
     settle(task.device)
     spec, recipe, sampler = task.spec, task.spec.recipe, samplers.get(task.spec.sampler)
@@ -172,7 +178,9 @@ def train(task: Task, report: Report) -> float:
         if clock.to_report():
             report(task.supernet, step + 1, task.steps, curve.loss(step))
         if clock.to_save(step + 1):
+            curve.check(step)
             _save(task, network, optimizer, curve, step + 1, clock.seconds)
+    curve.check(task.steps - 1)
     write_tensors(task.curve, curve.tensors(), task.about)
     write_tensors(task.weights, network.state_dict(), task.about)
     task.checkpoint.unlink(missing_ok=True)
@@ -196,7 +204,7 @@ class Curve:
         self._passes = torch.zeros(epochs, len(task.pool.parts), dtype=torch.int64)
         self._flops = torch.zeros(1, dtype=torch.float64)
         self._cost = flops(benchmark(task.spec.benchmark).space, task.spec.skeleton, live_only=True)
-        self._batch = task.spec.recipe.batch
+        self._batch, self._supernet = task.spec.recipe.batch, task.supernet
 
     def add(self, step: int, row: Pass, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Count one pass."""
@@ -210,6 +218,12 @@ class Curve:
         """The mean loss of the epoch of a step, so far."""
         epoch = int(step / self._epoch_steps)
         return float(self._sums[epoch, 0]) / max(1, int(self._passes[epoch].sum()))
+
+    def check(self, step: int) -> None:
+        """RunError when the loss is no longer finite: nothing of such a supernet is worth keeping."""
+        if not math.isfinite(self.loss(step)):
+            raise RunError(f"Training diverged: at step {step} of supernet {self._supernet + 1} the loss is {self.loss(step)}; "
+                           "lower recipe.lr.")
 
     def tensors(self) -> dict[str, Tensor]:
         """loss and accuracy (share) summed over passes, float64 [epoch, 2]; passes int64 [epoch, part]; FLOPs float64 [1]."""

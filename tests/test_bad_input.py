@@ -48,6 +48,13 @@ def one_sentence(answer: Answer, code: int, *words: str) -> None:
         assert word in answer.err
 
 
+def damaged(whole: bytes, damage: str) -> bytes:
+    """A file's content cut in half, gone, or with another byte in its middle."""
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1:]
+    return {"truncated": whole[:middle], "empty": b"", "flipped": flipped}[damage]
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_written(results_home: Path, data_home: Path, request: pytest.FixtureRequest) -> Iterator[None]:
     """Neither results nor data differ after a test, unless it says that it starts from a run or an import."""
@@ -190,10 +197,7 @@ def test_an_absent_table_says_how_to_get_it() -> None:
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "flipped"])
 def test_a_damaged_table_is_a_data_error(damage: str, prepared: Path, results_home: Path) -> None:
-    content = bytearray(prepared.read_bytes())
-    if damage == "flipped":
-        content[len(content) // 2] ^= 1
-    prepared.write_bytes({"truncated": content[:-1000], "empty": b""}.get(damage, bytes(content)))
+    prepared.write_bytes(damaged(prepared.read_bytes(), damage))
     before = times(prepared.parent)
     for line in (f"{RUN} --truth own", "diagnose --truth own", "data verify own"):
         one_sentence(harness(line), 3, "Table 'own'", "is damaged", "import it again")
@@ -353,9 +357,7 @@ def test_a_damaged_stage_is_a_data_error_until_it_is_deleted(stage: str, gone: l
             path.unlink()
     path = next(folder.glob(stage))
     whole = path.read_bytes()
-    middle = len(whole) // 2
-    path.write_bytes({"truncated": whole[:middle], "empty": b"",
-                      "flipped": whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1:]}[damage])
+    path.write_bytes(damaged(whole, damage))
     for _ in range(2):
         answer = harness(RUN)
         assert (answer.code, answer.out) == (3, ""), answer.err

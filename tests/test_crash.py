@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_three_kills_change_no_byte(expected: dict[str, bytes], results_home: Pa
     rng = np.random.default_rng(20)
     for stage, jobs, longest in ((training, 2, 0.6), (estimating, 1, 0.2), (writing, 1, 0.02)):
         process = started(f"{LINE} --jobs {jobs}")
-        wait_until(lambda stage=stage: stage(results_home), process)
+        wait_until(partial(stage, results_home), process)
         time.sleep(rng.uniform(0, longest))
         kill(process)
         assert process.returncode == -signal.SIGKILL
@@ -110,7 +111,7 @@ def test_three_kills_change_no_byte(expected: dict[str, bytes], results_home: Pa
 
 def test_a_second_writer_is_refused_and_an_interrupted_run_goes_on(expected: dict[str, bytes], results_home: Path) -> None:
     process = started(f"{LINE} --jobs 2")
-    wait_until(lambda: training(results_home), process)
+    wait_until(partial(training, results_home), process)
     second = harness(f"{LINE} --jobs 1")
     assert (second.code, second.out) == (1, "")
     assert second.err.startswith("Error: Another process is working on nonlinear-k3-digits201-digits-s0-")

@@ -11,13 +11,15 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from benchmarks.benchmark import benchmark
 from benchmarks.errors import DataError, RunError
 from benchmarks.images import load_images
 from benchmarks.space import nasbench201
+from benchmarks.truth import GroundTruth, TruthKey
 from harness import estimate as module
 from harness import train as training
 from harness.checkpoint import write_tensors
-from harness.estimate import TOP, Estimates, answer, estimate, gather, question_images, questions, sample
+from harness.estimate import TOP, Estimates, answer, best, estimate, gather, question_images, questions, sample
 from harness.sampling import Pool
 from harness.spec import Estimation, Network, Recipe, RunSpec
 from harness.train import Task, train
@@ -163,37 +165,43 @@ def test_losses_that_are_not_finite_are_an_error(tasks: list[Task], tmp_path: Pa
 # ---- which architectures
 
 
-def test_the_sample_keeps_its_members_when_the_truth_has_gaps() -> None:
+def test_the_sample_keeps_its_members_when_less_is_known() -> None:
     pool, rng = SPACE.population("connected"), np.random.default_rng(1)
-    truth = rng.uniform(10, 90, len(SPACE))
-    whole, _ = sample(pool, truth, 500)
-    assert len(np.unique(whole)) == 500
+    whole = sample(pool, pool, 500)
+    assert len(whole) == 500
     assert (np.diff(whole) > 0).all()
     assert np.isin(whole, pool).all()
-    other, _ = sample(pool, rng.uniform(10, 90, len(SPACE)), 500)
-    np.testing.assert_array_equal(whole, other)
-    gaps = truth.copy()
-    gaps[rng.choice(len(SPACE), 3000, replace=False)] = np.nan
-    some, top = sample(pool, gaps, 500)
+    known = pool[rng.random(len(pool)) < 0.9]
+    some = sample(pool, known, 500)
     assert len(some) == 500
-    assert np.isin(whole[np.isfinite(gaps[whole])], some).all()
-    assert np.isfinite(gaps[np.concatenate([some, top])]).all()
-    smaller, _ = sample(pool, truth, 100)
-    assert np.isin(smaller, whole).all()
+    assert np.isin(some, known).all()
+    assert np.isin(whole[np.isin(whole, known)], some).all()
+    assert np.isin(sample(pool, pool, 100), whole).all()
+    few = pool[[3, 5, 8]]
+    assert sample(pool, few, 100).tolist() == few.tolist()
+
+
+def test_a_sample_of_a_partly_trained_table_is_uniform() -> None:
+    # All members of a few large training classes: taking any of them would favour cells with few convolutions.
+    bench = benchmark("digits201")
+    order, classes = bench.drawing(), SPACE.training_id
+    trained = np.isin(classes, classes[order[:300]])
+    truth = truth_of(np.where(trained, 50.0, np.nan))
+    judged = bench.population("connected", truth).members
+    assert 200 < len(judged) < trained.sum() / 5
+    assert set(judged) <= set(order[: len(judged) + 50])
+    chosen = sample(SPACE.population("connected"), judged, 100)
+    assert np.isin(chosen, judged).all()
 
 
 def test_the_top_is_the_truth_s_best_and_ties_go_to_the_lower_index() -> None:
-    pool = SPACE.population("connected")
     truth = np.round(np.random.default_rng(2).uniform(10, 90, len(SPACE)))
-    _, top = sample(pool, truth, 10)
-    ranked = sorted(pool.tolist(), key=lambda index: (-truth[index], index))
-    assert top.tolist() == sorted(ranked[:TOP])
-    assert sample(pool, np.full(len(SPACE), 50.0), 10)[1].tolist() == pool[:TOP].tolist()
+    top = best(truth)
+    assert len(top) == TOP
+    assert truth[top].min() >= np.delete(truth, top).max()
+    assert best(np.full(len(SPACE), 50.0)).tolist() == list(range(TOP))
 
 
-def test_a_short_truth_gives_what_there_is() -> None:
-    truth = np.full(len(SPACE), np.nan)
-    known = np.flatnonzero(SPACE.connected)[[3, 5, 8]]
-    truth[known] = 1.0
-    chosen, top = sample(SPACE.population("connected"), truth, 100)
-    assert chosen.tolist() == top.tolist() == known.tolist()
+def truth_of(mean: NDArray[np.float64]) -> GroundTruth:
+    """A truth of digits201 with one trial."""
+    return GroundTruth(TruthKey.parse("digits201/digits/test/60/full"), mean[:, None], ("0",), "", "digits201")

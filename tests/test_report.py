@@ -138,7 +138,8 @@ def test_what_cannot_be_drawn(tmp_path: Path) -> None:
 
 def test_figure_of_a_run(tmp_path: Path) -> None:
     truth, wanted = truth_of(accuracies(0)), np.arange(0, len(SPACE), 2)
-    write_json(tmp_path / "spec.json", {"spec": {"benchmark": "nasbench201", "criterion": "nonlinear", "dataset": "cifar10"}})
+    write_json(tmp_path / "spec.json", {"schema": "spec/1", "spec": {"benchmark": "nasbench201", "criterion": "nonlinear",
+                                                                     "dataset": "cifar10"}})
     write_frame(tmp_path / "partition.parquet", {"index": np.arange(len(SPACE)), "part": PARTS.label},
                 {"schema": "partition/1", "names": json.dumps(PARTS.names), "meaning": "convolutions", "unit": ""})
     frame = read_part_frame(draw_run(tmp_path, truth)[2])
@@ -171,7 +172,8 @@ def metrics() -> dict[str, Any]:
 
 def test_summary_says_every_number(tmp_path: Path) -> None:
     found = json.loads(json.dumps(metrics(), allow_nan=False))
-    write_json(tmp_path / "provenance.json", {"weights": {"process_seconds": 125.4, "device": "cpu"},
+    write_json(tmp_path / "provenance.json", {"schema": "provenance/1", "supernet-0": {"process_seconds": 100.4, "device": "cpu"},
+                                              "supernet-1": {"process_seconds": 25.0, "device": "cpu"},
                                               "estimates-1": {"seconds": 7.26, "architectures": 950}})
     text = as_text(summary(found, tmp_path))
     for population in found["populations"].values():

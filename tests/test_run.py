@@ -252,7 +252,7 @@ def test_show_finds_a_run_by_path_name_and_hash(finished: Finished) -> None:
     by = [harness(f"show {text} --json").json for text in (finished.folder, finished.folder.name, finished.folder.name[-12:-6])]
     assert by[0] == by[1] == by[2]
     assert set(by[0]) == {"run", "spec", "metrics", "provenance"}
-    assert by[0]["provenance"]["weights"]["packages"]["torch"]
+    assert by[0]["provenance"]["supernet-0"]["packages"]["torch"]
     assert "tau-b" in harness(f"show {finished.folder.name}").out
 
 

@@ -79,7 +79,7 @@ def test_a_step_s_draw_depends_on_nothing_but_seed_and_step(name: str, pool: Poo
 
 def test_only_connected_architectures_of_the_space_are_drawn(pool: Pool) -> None:
     assert [len(part) for part in pool.parts] == [8764, 5520, 1000]
-    assert len(pool) == SPACE.connected.sum() == 15_284
+    assert len(pool.everything) == SPACE.connected.sum() == 15_284
     for name in NAMES:
         rows = draws(samplers.get(name), pool, 1000).reshape(-1, 2)
         assert SPACE.connected[rows[:, 1]].all()

@@ -12,7 +12,7 @@ from benchmarks.errors import UsageError
 from harness import spec as module
 from harness.spec import Estimation, Keys, Network, Recipe, RunSpec
 
-SOURCES = {"images": "i", "criterion": "c", "truth": "t"}
+SOURCES = {"sampler": "", "images": "i", "criterion": "c", "truth": "t"}
 STAGES = ("partition", "weights", "estimates", "metrics")
 # field -> (another value, the first stage that reads it); the stages after it build on it.
 CHANGES: dict[str, tuple[Any, str]] = {

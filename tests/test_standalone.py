@@ -307,7 +307,7 @@ def test_the_table_reads_back(space: Space) -> None:
     assert provenance["architectures"] == covered.sum()
     assert provenance["drawn"] >= 40
     assert provenance["table_sha256"] == table.sha256
-    assert 0.4 < provenance["connected"]["seed_tau_b"] < provenance["connected"]["ceiling"] <= 1
+    assert 0.4 < provenance["drawn_connected"]["seed_tau_b"] < provenance["drawn_connected"]["ceiling"] <= 1
     order = benchmark("digits201").drawing()
     assert covered[order[:provenance["drawn"]]].all()
     assert not covered[order[provenance["drawn"]]]

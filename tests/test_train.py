@@ -21,9 +21,11 @@ from benchmarks.truth import GroundTruth, TruthKey
 from criteria import Context, criteria, partition
 from harness import train as module
 from harness.progress import silent
-from harness.runner import Machine, Run, execute
+from harness.run import Run
+from harness.runner import execute
 from harness.sampling import Pool, samplers
 from harness.spec import Estimation, Keys, Network, Recipe, RunSpec
+from harness.stages import Machine
 from harness.train import Batches, Task, learning_rate, train
 
 SPACE = nasbench201()

@@ -62,9 +62,9 @@ def _samplers() -> list[dict[str, Any]]:
 
 
 def _presets() -> list[dict[str, Any]]:
-    from harness.presets import preset, preset_names, preset_summary
+    from harness.presets import preset, preset_names
 
-    return [{"name": name, "what": preset_summary(name), "criterion": preset(name)["criterion"], "k": preset(name)["k"],
+    return [{"name": name, "what": preset(name)["summary"], "criterion": preset(name)["criterion"], "k": preset(name)["k"],
              "sampler": preset(name)["sampler"]} for name in preset_names()]
 
 

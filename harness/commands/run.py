@@ -57,7 +57,9 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
     from harness.progress import Reporter
     from harness.report.parts import draw_run
     from harness.report.summary import summary
-    from harness.runner import Machine, Run, execute, populations_of
+    from harness.run import Run
+    from harness.runner import execute
+    from harness.stages import Machine
 
     prepared = Run.prepare(spec)
     finished = prepared.finished
@@ -65,7 +67,7 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
         metrics = execute(prepared, Machine(device, jobs), reporter)
         name = f"accuracy-per-part-{prepared.keys.metrics}"
         if not (prepared.folder / f"{name}.csv").exists():
-            draw_run(prepared.folder, prepared.truth, prepared.estimates_file, populations_of(prepared)[0].members, name)
+            draw_run(prepared.folder, prepared.truth, prepared.estimates_file, prepared.populations[0].members, name)
         reporter.say(f"{'Already finished' if finished else 'Results'}: {prepared.folder}")
         reporter.say(f"Figure: {prepared.folder / name}.png")
     content = {"run": str(prepared.folder), "key": prepared.keys.metrics, "tau": metrics["tau"], "parts": metrics["parts"],

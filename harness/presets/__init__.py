@@ -11,14 +11,13 @@ from benchmarks.benchmark import benchmark
 from benchmarks.errors import UsageError
 from benchmarks.suggestion import suggestion
 from criteria.registry import criteria
+from harness.sampling import samplers
 from harness.spec import Estimation, Network, Recipe, RunSpec
 
 FOLDER = Path(__file__).parent
 BUDGETS = ("smoke", "cpu", "full")
 DEFAULT_PRESET, DEFAULT_BUDGET, DEFAULT_BENCHMARK = "efs-nas", "smoke", "digits201"
 SECTIONS = {"network": Network, "recipe": Recipe, "estimation": Estimation}
-# What a config file may say beside the fields of a spec.
-CHOICES = ("preset", "budget")
 
 Fields = dict[str, Any]
 
@@ -29,17 +28,11 @@ def preset_names() -> tuple[str, ...]:
 
 
 def preset(name: str) -> Fields:
-    """The fields that a preset sets; UsageError when there is none of that name."""
+    """The fields that a preset sets, and its summary; UsageError when there is none of that name."""
     if name not in preset_names():
         hint = suggestion(name, preset_names()) or ";"
         raise UsageError(f"Unknown preset '{name}'{hint} choose one of {', '.join(preset_names())}.")
     return tomllib.loads((FOLDER / f"{name}.toml").read_text())
-
-
-def preset_summary(name: str) -> str:
-    """The first sentence of a preset's comment."""
-    lines = (line[1:].strip() for line in (FOLDER / f"{name}.toml").read_text().splitlines() if line.startswith("#"))
-    return " ".join(lines).partition(": ")[0].partition(". ")[0]
 
 
 def budget(benchmark_name: str, name: str) -> Fields:
@@ -85,10 +78,13 @@ def resolve(*layers: Mapping[str, Any]) -> RunSpec:
         given = merge(given, layer)
     bench = benchmark(str(given.get("benchmark", DEFAULT_BENCHMARK)))
     dataset = bench.check_dataset(str(given.get("dataset", bench.datasets[0])))
-    below = merge(preset(str(given.pop("preset", DEFAULT_PRESET))), budget(bench.name, str(given.pop("budget", DEFAULT_BUDGET))))
+    method = preset(str(given.pop("preset", DEFAULT_PRESET)))
+    del method["summary"]
+    below = merge(method, budget(bench.name, str(given.pop("budget", DEFAULT_BUDGET))))
     wanted: Fields = {"benchmark": bench.name, "dataset": dataset, "truth": bench.truth_for(dataset), **merge(below, given)}
     criterion = criteria.get(str(wanted["criterion"]))
     wanted["criterion"] = criteria.text(criterion)
+    wanted["sampler"] = samplers.text(samplers.get(str(wanted["sampler"])))
     if criterion.fixed_k is not None and "k" not in given:
         wanted["k"] = criterion.fixed_k
     return build(wanted)
@@ -124,12 +120,12 @@ def with_epochs(spec: RunSpec, epochs: object) -> RunSpec:
     from dataclasses import replace
 
     from benchmarks.images import load_images
-    from harness.sampling import samplers
 
     if isinstance(epochs, bool) or not isinstance(epochs, int | float) or not 0 < epochs < inf:
         raise UsageError(f"'recipe.epochs' takes a number above 0, not {epochs!r}.")
     n_train = len(load_images(spec.dataset).train)
-    passes = round(epochs * n_train / spec.recipe.batch) * samplers.get(spec.sampler).passes_per_step(spec.k)
+    # One pass of every part at each batch, whatever the sampler: samplers are compared at equal passes.
+    passes = round(epochs * n_train / spec.recipe.batch) * spec.k
     return replace(spec, recipe=replace(spec.recipe, passes=passes))
 
 

@@ -187,7 +187,10 @@ def draw_run(folder: Path, truth: GroundTruth, estimates: Path | None = None, me
         estimated = np.full(len(label), np.nan)
         estimated[known["index"]] = known["accuracy"]
     frame = part_frame(label, names, benchmark(spec["benchmark"]).space, truth.mean(), estimated, members)
-    return draw(frame, folder / name, f"{spec['criterion']}, {spec['dataset']}", _by(words))
+    title = f"{spec['criterion']}, {spec['dataset']}: truth {truth.key}"
+    if estimated is not None:
+        title += f", estimates on {spec['estimation']['split']} images"
+    return draw(frame, folder / name, title, _by(words))
 
 
 def _by(words: dict[str, str]) -> str:

@@ -17,9 +17,9 @@ from harness.store import read_json
 
 MISSING = "\N{EN DASH}"
 WITHIN = "within / across: tau-b over pairs inside one part / of two parts; "
-MEASURES = ("tau-b: Kendall's, of estimates against truth; ceiling: the tau-b that noise in the truth leaves reachable; "
-            f"{WITHIN}top 10 %: tau-b among the tenth of the highest truth; regret@10: best true accuracy minus the best among "
-            "the 10 highest estimates, in percentage points.")
+MEASURES = ("tau-b: Kendall's, of estimates against truth; interval: over architectures, of this one training; ceiling: the "
+            f"tau-b that noise in the truth leaves reachable; {WITHIN}top 10 %: tau-b among the tenth of the highest truth; "
+            "regret@10: best true accuracy minus the best among the 10 highest estimates, in percentage points.")
 LABELS = {"criterion": "the parts of this run", "random": "random parts of the same sizes",
           "oracle": "oracle: equal parts by the truth"}
 PREFIXES = ("", "k", "M", "G", "T", "P", "E")
@@ -127,8 +127,10 @@ def time_line(folder: Path) -> str:
     path = folder / "provenance.json"
     stages = read_json(path, "provenance/1") if path.exists() else {}
     found = []
-    if "process_seconds" in (weights := stages.get("weights", {})):
-        found.append(f"training {clock(weights['process_seconds'])} of process time on {weights['device']}")
+    trained = [facts for stage, facts in sorted(stages.items()) if stage.startswith("supernet-")]
+    if trained:
+        found.append(f"training {clock(sum(facts['process_seconds'] for facts in trained))} of process time on "
+                     f"{trained[0]['device']}")
     found += [f"estimates {clock(facts['seconds'])} for {facts['architectures']:,} architectures"
               for stage, facts in sorted(stages.items()) if stage.startswith("estimates") and "seconds" in facts]
     return f"Time: {', '.join(found)}." if found else ""
