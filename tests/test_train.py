@@ -257,8 +257,9 @@ def prepared(spec: RunSpec, folder: Path) -> Run:
     images = load_images("digits")
     accuracy = np.random.default_rng(0).uniform(10, 90, (len(SPACE), 1))
     truth = GroundTruth(TruthKey("made_up", "digits", "test", 1, "full"), accuracy, ("mean",), "made up", "made_up")
-    keys = Keys.of(spec, {"images": images.sha256, "criterion": "", "truth": truth.sha256}, False)
-    return Run(spec, criteria.get(spec.criterion), truth, images, keys, folder)
+    sources = {"images": images.sha256, "criterion": "", "sampler": "", "truth": truth.sha256}
+    keys = Keys.of(spec, sources, False)
+    return Run(spec, criteria.get(spec.criterion), truth, images, sources, keys, folder)
 
 
 ASKED = replace(TINY, k=2, estimation=Estimation(images=32, batch=16, architectures=30))
@@ -296,7 +297,7 @@ def test_what_killed_processes_leave_behind_is_cleared(reference_run: dict[str, 
 
 def test_a_diverged_training_says_so(tmp_path: Path) -> None:
     spec = replace(ASKED, recipe=replace(ASKED.recipe, lr=1e30))
-    with pytest.raises(RunError, match=r"training diverged; lower recipe\.lr"):
+    with pytest.raises(RunError, match=r"Training diverged: .* lower recipe\.lr"):
         execute(prepared(spec, tmp_path / "run"), Machine("cpu", 1), silent())
 
 

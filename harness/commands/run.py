@@ -67,7 +67,8 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
         metrics = execute(prepared, Machine(device, jobs), reporter)
         name = f"accuracy-per-part-{prepared.keys.metrics}"
         if not (prepared.folder / f"{name}.csv").exists():
-            draw_run(prepared.folder, prepared.truth, prepared.estimates_file, prepared.populations[0].members, name)
+            draw_run(prepared.folder, prepared.truth, prepared.estimates_file, prepared.populations[0].members, name,
+                     spec.estimation.split)
         reporter.say(f"{'Already finished' if finished else 'Results'}: {prepared.folder}")
         reporter.say(f"Figure: {prepared.folder / name}.png")
     content = {"run": str(prepared.folder), "key": prepared.keys.metrics, "tau": metrics["tau"], "parts": metrics["parts"],

@@ -171,7 +171,7 @@ def draw(frame: "pd.DataFrame", out: Path, title: str = "", by: str = "part") ->
 
 
 def draw_run(folder: Path, truth: GroundTruth, estimates: Path | None = None, members: NDArray[np.int64] | None = None,
-             name: str = NAME) -> tuple[Path, Path, Path]:
+             name: str = NAME, images: str = "valid") -> tuple[Path, Path, Path]:
     """Write the figure of a run into its folder, as `name` with .png, .pdf and .csv.
 
     estimates: the file of estimates to show; the newest in the folder by default, none where there is none. members: as
@@ -189,7 +189,7 @@ def draw_run(folder: Path, truth: GroundTruth, estimates: Path | None = None, me
     frame = part_frame(label, names, benchmark(spec["benchmark"]).space, truth.mean(), estimated, members)
     title = f"{spec['criterion']}, {spec['dataset']}: truth {truth.key}"
     if estimated is not None:
-        title += f", estimates on {spec['estimation']['split']} images"
+        title += f", estimates on {images} images"
     return draw(frame, folder / name, title, _by(words))
 
 

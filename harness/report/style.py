@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 ONE_COLUMN, TWO_COLUMNS = 3.25, 6.75
 DPI = 300
 INK = "#222222"
-# Okabe and Ito, "Color universal design" (2008); yellow is left out, as it vanishes on white.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
-# By meaning, so that one thing has one colour in every figure; these two differ in grey, too, and dark lines show on both.
+# Of Okabe and Ito, "Color universal design" (2008), by meaning, so that one thing has one colour in every figure; these two differ in grey, too, and dark lines show on both.
 TRUTH, ESTIMATE = "#56B4E9", "#D55E00"
 
 SETTINGS: dict[str, Any] = {
