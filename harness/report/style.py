@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ONE_COLUMN, TWO_COLUMNS = 3.25, 6.75
 DPI = 300
 INK = "#222222"
-# Of Okabe and Ito, "Color universal design" (2008), by meaning, so that one thing has one colour in every figure; these two differ in grey, too, and dark lines show on both.
+# Of Okabe and Ito, "Color universal design" (2008), by meaning, so that one thing has one colour in every figure; these two
+# differ in grey, too, and dark lines show on both.
 TRUTH, ESTIMATE = "#56B4E9", "#D55E00"
 
 SETTINGS: dict[str, Any] = {
