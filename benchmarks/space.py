@@ -8,13 +8,13 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import permutations, product
-from typing import Any
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.errors import DataError, UsageError
+from benchmarks.expression import Expression
 
 POPULATIONS = ("all", "connected", "distinct")
 # The official order is a shuffle of the enumeration with this seed (NAS-Bench-201 API, "meta_archs").
@@ -156,7 +156,7 @@ class Space:
         A skip is an alias of its source, sums are flattened, a pooling has no weights, anything of zero is zero (a
         convolution has no bias and its batch-norm no affine part).
         """
-        return self._by_live_cell(lambda code: _Cell(self, code).output)
+        return self._by_live_cell(lambda code: Expression(self.op_names, self.edges, code.tolist()).output)
 
     @cached_property
     def training_id(self) -> NDArray[np.int32]:
@@ -165,7 +165,7 @@ class Space:
         A convolution whose output is used twice stays one instance: conv(x) + conv(x) with one set of weights is another
         network than with two.
         """
-        return self._by_live_cell(lambda code: _Cell(self, code).renamed())
+        return self._by_live_cell(lambda code: Expression(self.op_names, self.edges, code.tolist()).renamed())
 
     def _by_live_cell(self, form: Callable[[NDArray[np.uint8]], object]) -> NDArray[np.int32]:
         first = first_members(self.live_id)
@@ -210,72 +210,6 @@ def _number(forms: Sequence[object]) -> NDArray[np.int32]:
     """Equal forms get equal numbers, counted in order of first appearance."""
     number: dict[object, int] = {}
     return np.array([number.setdefault(form, len(number)) for form in forms], dtype=np.int32)
-
-
-# A value inside a cell is a sorted tuple of terms (their sum); a term is the input (), ("pool", value) or
-# ("conv", edge, operation, value).
-Term = tuple[Any, ...]
-Value = tuple[Term, ...]
-
-
-class _Cell:
-    """One cell as an expression over its convolution instances; the edge names the instance."""
-
-    def __init__(self, space: Space, code: NDArray[np.uint8]) -> None:
-        values: dict[int, list[Term]] = {0: [()]}
-        for target in range(1, space.n_node):
-            terms: list[Term] = []
-            for e, ((source, to), op) in enumerate(zip(space.edges, code.tolist(), strict=True)):
-                if to != target or not values[source]:
-                    continue
-                name, value = space.op_names[op], tuple(sorted(values[source], key=repr))
-                if name == "skip_connect":
-                    terms += values[source]
-                elif name.startswith("nor_conv"):
-                    terms.append(("conv", e, name, value))
-                elif name != "none":
-                    terms.append((name, value))
-            values[target] = terms
-        self.output: Value = tuple(sorted(values[space.n_node - 1], key=repr))
-
-    def renamed(self) -> Value:
-        """The smallest form of the output over all ways of naming the instances that look alike."""
-        colours: dict[int, str] = {}
-        self._colour(self.output, colours)
-        alike: dict[str, list[int]] = {}
-        for e, colour in colours.items():
-            alike.setdefault(colour, []).append(e)
-        groups = [alike[colour] for colour in sorted(alike)]
-        forms = []
-        for choice in product(*(permutations(group) for group in groups)):
-            names = {e: i for i, e in enumerate(e for group in choice for e in group)}
-            forms.append(self._rename(self.output, names))
-        return min(forms, key=repr)
-
-    def _colour(self, value: Value, colours: dict[int, str]) -> str:
-        """The value written without instance names; fills `colours` with that text for every instance in it."""
-        words = []
-        for term in value:
-            if not term:
-                words.append("x")
-            elif term[0] == "conv":
-                _, e, name, source = term
-                colours[e] = f"{name}({self._colour(source, colours)})"
-                words.append(colours[e])
-            else:
-                words.append(f"{term[0]}({self._colour(term[1], colours)})")
-        return "+".join(sorted(words))
-
-    def _rename(self, value: Value, names: dict[int, int]) -> Value:
-        terms = []
-        for term in value:
-            if not term:
-                terms.append(term)
-            elif term[0] == "conv":
-                terms.append(("conv", names[term[1]], term[2], self._rename(term[3], names)))
-            else:
-                terms.append((term[0], self._rename(term[1], names)))
-        return tuple(sorted(terms, key=repr))
 
 
 @cache

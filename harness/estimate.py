@@ -19,7 +19,7 @@ from harness.checkpoint import read_tensors, write_tensors
 from harness.device import settle
 from harness.spec import Estimation
 from harness.supernet import Supernet
-from harness.train import Task
+from harness.task import Task
 
 # Architectures per partial file: small enough to lose little when killed, large enough to fill a GPU.
 CHUNK = 64

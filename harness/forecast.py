@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from joblib import cpu_count
 
 from benchmarks.benchmark import benchmark
+from harness.batches import Batches
 from harness.device import settle
 from harness.estimate import CHUNK, Question, question_images
 from harness.sampling import samplers
-from harness.train import Batches, Task
+from harness.task import Task
 
 TRIAL_SECONDS = 0.6
 WARM_UP = 2

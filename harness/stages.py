@@ -26,7 +26,8 @@ from harness.provenance import peak_memory
 from harness.run import Run
 from harness.sampling import Pool
 from harness.store import read_frame, write_frame, write_json
-from harness.train import Task, train
+from harness.task import Task
+from harness.train import train
 
 
 @dataclass(frozen=True)

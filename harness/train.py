@@ -3,27 +3,20 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.benchmark import benchmark
-from benchmarks.cost import flops
-from benchmarks.errors import RunError
-from benchmarks.images import ImageData, load_images
-from benchmarks.seeds import derive
-from harness.augment import augment, normalise
+from harness.batches import Batches
 from harness.checkpoint import read_tensors, write_tensors
+from harness.curve import Curve
 from harness.device import settle
-from harness.sampling import Pass, Pool, samplers
+from harness.sampling import samplers
 from harness.spec import RunSpec
 from harness.supernet import Supernet
+from harness.task import Task
 
 # A killed run loses at most this much work of each supernet.
 CHECKPOINT_SECONDS = 20.0
@@ -32,67 +25,6 @@ REPORT_SECONDS = 1.0
 
 # What a worker says while it trains: supernet, steps done, steps in all, mean loss of the epoch so far.
 Report = Callable[[int, int, int, float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """All that one supernet's training depends on, and where its files go."""
-
-    spec: RunSpec
-    supernet: int
-    pool: Pool
-    folder: Path
-    key: str
-    device: str
-
-    @property
-    def images(self) -> ImageData:
-        """Loaded once by each process for itself, never sent along."""
-        return _images(self.spec.dataset)
-
-    @cached_property
-    def steps(self) -> int:
-        """Optimiser steps of the whole run, so that it makes `recipe.passes` passes over all its supernets."""
-        return max(1, round(self.spec.recipe.passes / samplers.get(self.spec.sampler).passes_per_step(len(self.pool.parts))))
-
-    @property
-    def weights(self) -> Path:
-        """The trained supernet's file."""
-        return self.folder / f"supernet-{self.supernet}.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        """The unfinished supernet's file; gone once it is trained."""
-        return self.folder / f"supernet-{self.supernet}.checkpoint"
-
-    @property
-    def curve(self) -> Path:
-        """The finished training's curve."""
-        return self.folder / f"training-{self.supernet}.safetensors"
-
-    @property
-    def done(self) -> bool:
-        """The supernet is trained; one whose curve is gone is trained again."""
-        return self.weights.exists() and self.curve.exists()
-
-    @property
-    def about(self) -> dict[str, str]:
-        """What these files say of themselves."""
-        return {"schema": "supernet/1", "key": self.key, "supernet": str(self.supernet)}
-
-    def supernet_of(self, part: int) -> int:
-        """Which supernet trains the architectures of a part."""
-        return part if self.spec.share == "part" else 0
-
-    def network(self) -> Supernet:
-        """The supernet at initialisation."""
-        seed = derive(self.spec.seed, "supernet", self.supernet)
-        return Supernet(benchmark(self.spec.benchmark).space, self.spec.skeleton, seed)
-
-
-@lru_cache(maxsize=1)
-def _images(dataset: str) -> ImageData:
-    return load_images(dataset)
 
 
 class Clock:
@@ -120,30 +52,6 @@ class Clock:
             return False
         self._saved = time.monotonic()
         return True
-
-
-class Batches:
-    """The training images in batches: an endless row of shuffled epochs cut into pieces of `size`, the same for all supernets."""
-
-    def __init__(self, images: ImageData, size: int, seed: int, device: str) -> None:
-        self._data, self._size, self._seed = images, size, seed
-        self._pixels = torch.from_numpy(images.train.pixels).to(device)
-        self._labels = torch.from_numpy(images.train.labels).to(device)
-        self._orders: dict[int, NDArray[np.int64]] = {}
-
-    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """float [B, C, H, W] augmented and normalised, int64 [B], of a step."""
-        n = len(self._labels)
-        epochs, places = np.divmod(np.arange(step * self._size, (step + 1) * self._size), n)
-        index = torch.from_numpy(np.array([self._order(int(e))[p] for e, p in zip(epochs, places, strict=True)]))
-        pixels = augment(self._pixels[index], self._data.augmentation, derive(self._seed, "augment", step))
-        return normalise(pixels, self._data.mean, self._data.std), self._labels[index]
-
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        if epoch not in self._orders:
-            self._orders = {e: o for e, o in self._orders.items() if e >= epoch - 1}
-            self._orders[epoch] = np.random.default_rng(derive(self._seed, "order", epoch)).permutation(len(self._labels))
-        return self._orders[epoch]
 
 
 def train(task: Task, report: Report) -> float:
@@ -192,46 +100,6 @@ def learning_rate(spec: RunSpec, step: int, steps: int) -> float:
     """The cosine from lr to lr_end over the global steps."""
     recipe = spec.recipe
     return recipe.lr_end + (recipe.lr - recipe.lr_end) * (1 + math.cos(math.pi * step / steps)) / 2
-
-
-class Curve:
-    """What is kept of a training: per epoch the mean loss and accuracy of the passes, passes per part, and FLOPs in all."""
-
-    def __init__(self, task: Task) -> None:
-        self._epoch_steps = len(task.images.train) / task.spec.recipe.batch
-        epochs = math.ceil(task.steps / self._epoch_steps)
-        self._sums = torch.zeros(epochs, 2, dtype=torch.float64, device=task.device)
-        self._passes = torch.zeros(epochs, len(task.pool.parts), dtype=torch.int64)
-        self._flops = torch.zeros(1, dtype=torch.float64)
-        self._cost = flops(benchmark(task.spec.benchmark).space, task.spec.skeleton, live_only=True)
-        self._batch, self._supernet = task.spec.recipe.batch, task.supernet
-
-    def add(self, step: int, row: Pass, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Count one pass."""
-        epoch = int(step / self._epoch_steps)
-        self._sums[epoch] += torch.stack([loss, (logits.argmax(1) == labels).float().mean()])
-        self._passes[epoch, row.part] += 1
-        # A backward pass costs about two forward passes.
-        self._flops += 3.0 * self._batch * float(self._cost[row.architecture])
-
-    def loss(self, step: int) -> float:
-        """The mean loss of the epoch of a step, so far."""
-        epoch = int(step / self._epoch_steps)
-        return float(self._sums[epoch, 0]) / max(1, int(self._passes[epoch].sum()))
-
-    def check(self, step: int) -> None:
-        """RunError when the loss is no longer finite: nothing of such a supernet is worth keeping."""
-        if not math.isfinite(self.loss(step)):
-            raise RunError(f"Training diverged: at step {step} of supernet {self._supernet + 1} the loss is {self.loss(step)}; "
-                           "lower recipe.lr.")
-
-    def tensors(self) -> dict[str, Tensor]:
-        """loss and accuracy (share) summed over passes, float64 [epoch, 2]; passes int64 [epoch, part]; FLOPs float64 [1]."""
-        return {"curve.sums": self._sums, "curve.passes": self._passes, "curve.flops": self._flops}
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        for name, tensor in self.tensors().items():
-            tensor.copy_(tensors[name])
 
 
 def _save(task: Task, network: Supernet, optimizer: torch.optim.SGD, curve: Curve, step: int, seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,12 @@ from benchmarks.images import load_images
 from benchmarks.space import nasbench201
 from benchmarks.truth import GroundTruth, TruthKey
 from harness import estimate as module
-from harness import train as training
 from harness.checkpoint import write_tensors
 from harness.estimate import TOP, Estimates, answer, best, estimate, gather, question_images, questions, sample
 from harness.sampling import Pool
 from harness.spec import Estimation, Network, Recipe, RunSpec
-from harness.train import Task, train
+from harness.task import Task
+from harness.train import train
 
 SPACE = nasbench201()
 SPEC = RunSpec(network=Network(2, 1, 1), recipe=Recipe(passes=6, batch=16), estimation=Estimation(images=40, batch=16), k=2)
@@ -32,9 +31,8 @@ WANTED = np.sort(np.random.default_rng(0).choice(len(SPACE), 150, replace=False)
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def _one_thread() -> None:
     torch.set_num_threads(1)
-    monkeypatch.setattr(training, "load_images", cache(load_images))
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,15 @@ from benchmarks.cost import Skeleton
 from benchmarks.images import load_images
 from benchmarks.space import nasbench201
 from criteria import Context, partition
+from harness.batches import Batches
 from harness.checkpoint import read_tensors
 from harness.device import settle
 from harness.estimate import answer, estimate, gather, questions
 from harness.sampling import Pool, samplers
 from harness.spec import Estimation, Network, Recipe, RunSpec
 from harness.supernet import Supernet
-from harness.train import Batches, Task, train
+from harness.task import Task
+from harness.train import train
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,15 @@ from benchmarks.space import nasbench201
 from benchmarks.truth import GroundTruth, TruthKey
 from criteria import Context, criteria, partition
 from harness import train as module
+from harness.batches import Batches
 from harness.progress import silent
 from harness.run import Run
 from harness.runner import execute
 from harness.sampling import Pool, samplers
 from harness.spec import Estimation, Keys, Network, Recipe, RunSpec
 from harness.stages import Machine
-from harness.train import Batches, Task, learning_rate, train
+from harness.task import Task
+from harness.train import learning_rate, train
 
 SPACE = nasbench201()
 TINY = RunSpec(network=Network(2, 1, 1), recipe=Recipe(passes=15, batch=16))
@@ -34,10 +35,9 @@ TINY = RunSpec(network=Network(2, 1, 1), recipe=Recipe(passes=15, batch=16))
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One thread, a report at every step, and the images read once."""
+    """One thread, and a report at every step."""
     torch.set_num_threads(1)
     monkeypatch.setattr(module, "REPORT_SECONDS", -1.0)
-    monkeypatch.setattr(module, "load_images", cache(load_images))
 
 
 @pytest.fixture(scope="module")

@@ -129,8 +129,8 @@ def time_line(folder: Path) -> str:
     found = []
     trained = [facts for stage, facts in sorted(stages.items()) if stage.startswith("supernet-")]
     if trained:
-        found.append(f"training {clock(sum(facts['process_seconds'] for facts in trained))} of process time on "
-                     f"{trained[0]['device']}")
+        found.append(f"training {clock(sum(facts['process_seconds'] for facts in trained))} on "
+                     f"{trained[0]['device']}, summed over {len(trained)} process{'es' if len(trained) > 1 else ''}")
     found += [f"estimates {clock(facts['seconds'])} for {facts['architectures']:,} architectures"
               for stage, facts in sorted(stages.items()) if stage.startswith("estimates") and "seconds" in facts]
     return f"Time: {', '.join(found)}." if found else ""
