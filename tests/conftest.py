@@ -1,6 +1,8 @@
 """What every test may ask for: a data folder of its own, a results folder of its own, the real data where it is at hand."""
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,3 +34,15 @@ def shared_data() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail("HARNESS_SHARED_DATA names no folder, and CI must run the tests on real data")
     pytest.skip("needs real data: set HARNESS_SHARED_DATA to its folder")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"needs the right to mount a file system: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -2,7 +2,6 @@
 
 import errno
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -290,18 +289,6 @@ def test_an_unwritable_data_folder_is_a_failed_import(tmp_path: Path, monkeypatc
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "a file" / "data"))
     line = f"data import {tmp_path}/source.csv --as mine --dataset digits --split test --epochs 60 --train-on full"
     one_sentence(harness(line), 1, "Cannot write", "choose another folder")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 256 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"needs the right to mount a file system: {made.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_too_small_a_disk_is_said_before_any_work(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -171,24 +172,13 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB with nothing free."""
-    folder = tmp_path / "full"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("needs the right to mount a file system")
-    try:
-        write_json(folder / "before.json", {"schema": "x/1", "kept": True})
-        with open(folder / "filling", "wb", buffering=0) as file:
-            try:
-                while file.write(bytes(4096)):
-                    pass
-            except OSError:
-                pass
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+def full_disk(small_disk: Path) -> Path:
+    """A file system with one JSON file and nothing free."""
+    write_json(small_disk / "before.json", {"schema": "x/1", "kept": True})
+    with open(small_disk / "filling", "wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    return small_disk
 
 
 def test_a_full_disk_leaves_everything_as_it_was(full_disk: Path) -> None:
