@@ -14,6 +14,7 @@ from benchmarks.errors import UsageError
 # Raised when a stage's code changes what it computes; old files of that stage are then computed anew, beside the old ones.
 STAGE_VERSIONS = {"partition": 1, "weights": 1, "estimates": 1, "metrics": 1}
 SHARES = ("part", "all")
+UNSAMPLED = ("frozen", "moving")
 ESTIMATORS = ("accuracy", "loss")
 # Fields that may hold the path of a plug-in's file.
 PLUGGABLE = ("criterion", "sampler")
@@ -41,6 +42,9 @@ class Recipe:
     """How the supernets are trained, together: `passes` subnet passes in all, one pass = one batch through one architecture.
 
     The learning rate falls from lr to lr_end by a cosine over the global steps (EFS-NAS: cosine without restart).
+    unsampled: what happens to weights without a gradient in a step. "frozen" leaves them alone, as PyTorch >= 2 does;
+    "moving" lets momentum and weight decay go on once a weight has had a gradient, as PyTorch 1 did, under which the papers'
+    code ran.
     """
 
     passes: int = 60_000
@@ -50,6 +54,7 @@ class Recipe:
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
+    unsampled: str = "frozen"
 
     def __post_init__(self) -> None:
         if self.passes < 1 or self.batch < 2:
@@ -60,6 +65,9 @@ class Recipe:
         if not (0 < self.lr < inf and 0 <= self.lr_end <= self.lr and 0 <= self.momentum < 1 and 0 <= self.weight_decay < inf):
             raise UsageError(f"recipe lr={self.lr}, lr_end={self.lr_end}, momentum={self.momentum}, weight_decay="
                              f"{self.weight_decay} cannot train; need 0 <= lr_end <= lr, lr > 0, momentum in [0, 1), decay >= 0.")
+        if self.unsampled not in UNSAMPLED:
+            raise UsageError(f"Unknown recipe.unsampled '{self.unsampled}'; choose 'frozen' (weights that a step did not sample "
+                             "stay as they are) or 'moving' (momentum and weight decay go on).")
 
 
 @dataclass(frozen=True)

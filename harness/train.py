@@ -57,8 +57,7 @@ class Clock:
 def train(task: Task, report: Report) -> float:
     """Train one supernet to the end, from its checkpoint where there is one, and write its weights; gives the seconds it took.
 
-    Idempotent: with its files there, nothing happens and the seconds are 0. Gradients of operations that a step did not
-    sample stay None, so weight decay and momentum leave those operations alone.
+    Idempotent: with its files there, nothing happens and the seconds are 0.
     """
     if task.done:
         return 0.0
@@ -73,16 +72,17 @@ def train(task: Task, report: Report) -> float:
     clock = Clock(before, every=max(1, round(CHECKPOINT_SHARE * task.steps)))
     for step in range(start, task.steps):
         mine = [row for row in sampler.draw(task.pool, spec.seed, step) if task.supernet_of(row.part) == task.supernet]
+        # A weight whose gradient is None is passed over; one whose gradient is zero goes on with momentum and weight decay.
+        optimizer.zero_grad(set_to_none=recipe.unsampled == "frozen")
         if mine:
             images, labels = batches(step)
-            optimizer.zero_grad(set_to_none=True)
-            for row in mine:
-                logits = network(images, codes[row.architecture][None])[0]
-                loss = F.cross_entropy(logits, labels)
-                loss.backward()
-                curve.add(step, row, loss.detach(), logits.detach(), labels)
-            optimizer.param_groups[0]["lr"] = learning_rate(spec, step, task.steps)
-            optimizer.step()
+        for row in mine:
+            logits = network(images, codes[row.architecture][None])[0]
+            loss = F.cross_entropy(logits, labels)
+            loss.backward()
+            curve.add(step, row, loss.detach(), logits.detach(), labels)
+        optimizer.param_groups[0]["lr"] = learning_rate(spec, step, task.steps)
+        optimizer.step()
         if clock.to_report():
             report(task.supernet, step + 1, task.steps, curve.loss(step))
         if clock.to_save(step + 1):
@@ -119,6 +119,7 @@ def _resume(task: Task, network: Supernet, optimizer: torch.optim.SGD, curve: Cu
         if f"momentum.{name}" in tensors:
             buffer = tensors[f"momentum.{name}"].to(weight.device)
             optimizer.state[weight]["momentum_buffer"] = buffer.contiguous(memory_format=memory_format(weight))
+            weight.grad = torch.zeros_like(weight)  # it has had a gradient, which matters where unsampled weights move
     curve.restore(tensors)
     return int(about["step"]), float(about["seconds"])
 

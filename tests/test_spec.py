@@ -33,6 +33,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "recipe.momentum": (0.8, "weights"),
     "recipe.nesterov": (False, "weights"),
     "recipe.weight_decay": (1e-4, "weights"),
+    "recipe.unsampled": ("moving", "weights"),
     "estimation.split": ("test", "estimates"),
     "estimation.images": (100, "estimates"),
     "estimation.batch": (128, "estimates"),

@@ -24,7 +24,7 @@ from harness.progress import silent
 from harness.run import Run
 from harness.runner import execute
 from harness.sampling import Pool, samplers
-from harness.spec import Estimation, Keys, Network, Recipe, RunSpec
+from harness.spec import UNSAMPLED, Estimation, Keys, Network, Recipe, RunSpec
 from harness.stages import Machine
 from harness.task import Task
 from harness.train import learning_rate, train
@@ -84,8 +84,9 @@ class Interruption:
 
 
 @pytest.mark.parametrize(("change", "share"), [
-    ({}, 0.05), ({}, 0.4), ({"share": "all"}, 0.4), ({"sampler": "uniform"}, 0.4)],
-    ids=["saved at every step", "saved at every other step", "share all", "steps of others"])
+    ({}, 0.05), ({}, 0.4), ({"share": "all"}, 0.4), ({"sampler": "uniform"}, 0.4),
+    ({"sampler": "uniform", "recipe": replace(TINY.recipe, unsampled="moving")}, 0.4)],
+    ids=["saved at every step", "saved at every other step", "share all", "steps of others", "moved by steps of others"])
 def test_a_training_goes_on_from_every_interruption_with_the_same_bytes(
         change: dict[str, Any], share: float, pool: Pool, tmp_path: Path) -> None:
     spec = replace(TINY, **change)
@@ -153,19 +154,23 @@ def test_passes_that_do_not_divide_are_rounded_to_whole_steps(pool: Pool, tmp_pa
 
 
 def plain_training(one: Task, pool: Pool) -> dict[str, torch.Tensor]:
-    """The weights after the same training, written out: momentum and decay by hand, only for what a step sampled."""
+    """The weights after the same training, written out: momentum and decay by hand.
+
+    Only for what a step sampled, or, where unsampled weights move, for all that was ever sampled.
+    """
     spec, network, batches = one.spec, one.network(), Batches(one.images, one.spec.recipe.batch, one.spec.seed, "cpu")
     recipe, weights, sampler = spec.recipe, dict(network.named_parameters()), samplers.get(spec.sampler)
     momentum: dict[str, torch.Tensor] = {}
     for step in range(one.steps):
         images, labels = batches(step)
         rows = [row for row in sampler.draw(pool, spec.seed, step) if one.supernet_of(row.part) == one.supernet]
-        if not rows:
-            continue
-        loss = sum(F.cross_entropy(network(images, SPACE.codes[[row.architecture]])[0], labels) for row in rows)
-        found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+        losses = [F.cross_entropy(network(images, SPACE.codes[[row.architecture]])[0], labels) for row in rows]
+        found = (torch.autograd.grad(sum(losses[1:], losses[0]), list(weights.values()), allow_unused=True)
+                 if losses else [None] * len(weights))
         with torch.no_grad():
             for (name, weight), gradient in zip(weights.items(), found, strict=True):
+                if gradient is None and recipe.unsampled == "moving" and name in momentum:
+                    gradient = torch.zeros_like(weight)
                 if gradient is not None:
                     gradient = gradient + recipe.weight_decay * weight
                     momentum[name] = recipe.momentum * momentum[name] + gradient if name in momentum else gradient
@@ -173,11 +178,12 @@ def plain_training(one: Task, pool: Pool) -> dict[str, torch.Tensor]:
     return {name: weight.detach() for name, weight in weights.items()}
 
 
+@pytest.mark.parametrize("unsampled", UNSAMPLED)
 @pytest.mark.parametrize(("sampler", "share", "supernet"), [
     ("sbs", "part", 2), ("sbs", "all", 0), ("uniform", "part", 1), ("balanced", "all", 0)])
-def test_the_weights_are_those_of_the_written_out_training(sampler: str, share: str, supernet: int, pool: Pool,
+def test_the_weights_are_those_of_the_written_out_training(sampler: str, share: str, supernet: int, unsampled: str, pool: Pool,
                                                            tmp_path: Path) -> None:
-    spec = replace(TINY, sampler=sampler, share=share, recipe=Recipe(passes=18, batch=16))
+    spec = replace(TINY, sampler=sampler, share=share, recipe=Recipe(passes=18, batch=16, unsampled=unsampled))
     one = task(pool, tmp_path, spec, supernet)
     train(one, quiet)
     trained, expected = module.read_tensors(one.weights, one.about)[0], plain_training(one, pool)
