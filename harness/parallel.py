@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from functools import cache
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
 from threading import Thread
@@ -36,22 +35,17 @@ def spread(work: Callable[[Item, Send], Result], items: Sequence[Item], jobs: in
         return [work(item, receive) for item in items]
     with _mailbox(receive) as send:
         try:
-            results: list[Result] = Parallel(n_jobs=min(jobs, len(items)))(
-                delayed(_attended)(work, item, send, os.getpid()) for item in items)
+            # The watch begins before the first task: a worker whose parent is killed while it hands over a task would wait for ever.
+            workers = Parallel(n_jobs=min(jobs, len(items)), initializer=_end_with, initargs=(os.getpid(),))
+            results: list[Result] = workers(delayed(work)(item, send) for item in items)
         except BrokenProcessPool as error:
             raise RunError("A worker process was killed, perhaps because memory ran out; run the same command again, with fewer "
                            "--jobs, to go on where it stopped.") from error
         return results
 
 
-def _attended(work: Callable[[Item, Send], Result], item: Item, send: Send, parent: int) -> Result:
-    _end_with(parent)
-    return work(item, send)
-
-
-@cache
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent, however that ends; its next run would meet a writer that nobody waits for."""
+    """End this process soon after its parent, however that ends; the next run would meet a writer that nobody waits for."""
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(WATCH_SECONDS)

@@ -70,11 +70,14 @@ def in_session(session: int) -> list[int]:
 def kill(process: "subprocess.Popen[str]") -> None:
     """SIGKILL to the process alone; its workers end by themselves."""
     process.kill()
-    process.communicate()
+    process.wait()
     end = time.monotonic() + 30
     while left := in_session(process.pid):
-        assert time.monotonic() < end, f"workers outlive the run: {left}"
+        if time.monotonic() > end:
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail(f"workers outlive the run: {left}")
         time.sleep(0.05)
+    process.communicate(timeout=PATIENCE)
 
 
 def training(home: Path) -> bool:
@@ -127,13 +130,21 @@ def test_a_second_writer_is_refused_and_an_interrupted_run_goes_on(expected: dic
     assert results(results_home) == expected
 
 
+def test_workers_end_with_a_run_that_is_killed_while_they_start(results_home: Path) -> None:
+    for wait in (0.0, 0.5, 1.0):  # they begin to import, they have no task yet, their tasks are being handed over
+        process = started(f"{LINE} --jobs 2")
+        wait_until(lambda process=process: len(in_session(process.pid)) >= 5, process)  # two of them are joblib's trackers
+        time.sleep(wait)
+        kill(process)
+
+
 @pytest.mark.slow
 def test_twenty_kills_at_any_moment_change_no_byte(expected: dict[str, bytes], tmp_path: Path,
                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     monkeypatch.setenv("HARNESS_RESULTS", str(tmp_path / "timed"))
     start = time.monotonic()
-    assert started(f"{LINE} --jobs 2").wait() == 0
+    assert started(f"{LINE} --jobs 2").wait(timeout=PATIENCE) == 0
     whole = time.monotonic() - start
     for i in range(20):
         home = tmp_path / f"run-{i}"
@@ -142,7 +153,7 @@ def test_twenty_kills_at_any_moment_change_no_byte(expected: dict[str, bytes], t
         time.sleep(rng.uniform(0, whole))
         kill(process)
         done = started(f"{LINE} --jobs {1 + i // 2 % 2}")
-        assert done.communicate()[1].count("Error") == 0
+        assert done.communicate(timeout=PATIENCE)[1].count("Error") == 0
         assert results(home) == expected, f"kill {i}"
 
 
