@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.columns import Column, read_columns
+from benchmarks.columns import Column, read_columns, read_source
 from benchmarks.errors import DataError, UsageError
 from benchmarks.space import Space
 from benchmarks.suggestion import suggestion
@@ -88,10 +88,15 @@ def read_estimates(path: Path, column: str | None, space: Space) -> NDArray[np.f
 def read_rows(path: Path, space: Space) -> Rows:
     """All numeric columns of a parquet, CSV or JSON file, joined to the architectures of `space`.
 
-    Raises DataError for a file that cannot be read (see `read_columns`) or has no header, and for an architecture that
-    is unknown, stands twice or contradicts its index.
+    Raises DataError for a file that cannot be read (see `read_source` and `read_columns`) or has no header, and for an
+    architecture that is unknown, stands twice or contradicts its index.
     """
-    columns = read_columns(path)
+    return rows_of(path, read_source(path), space)
+
+
+def rows_of(path: Path, content: bytes, space: Space) -> Rows:
+    """`read_rows` of what has been read from `path`."""
+    columns = read_columns(path, content)
     if any(ARCHITECTURE.match(name) for name in columns):
         raise DataError(f"{path} has no header: its first line is already an architecture; put column names above it.")
     if columns and not len(next(iter(columns.values()))):

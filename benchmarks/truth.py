@@ -3,14 +3,19 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.errors import UsageError
 
-SPLITS = ("valid", "test", "valtest")
+TRAIN = "train"
+SPLITS = ("valid", "test", "valtest", TRAIN)
 TRAIN_ON = ("full", "half")
+MOST_EPOCHS = 999_999
+# Of a part of a key, and of a table, which is a part of a file name.
+LONGEST_NAME = 100
 # Means of equal trials must stay ties whatever the order of the sum; accuracies carry at most 6 meaningful decimals.
 MEAN_DECIMALS = 6
 
@@ -20,7 +25,8 @@ class TruthKey:
     """Which number a truth is; written `source/dataset/split/epochs/train_on`, e.g. `v1_0/cifar10/test/200/full`.
 
     source: the official file (v1_0, v1_1, nats), the benchmark (digits201) or the imported table. split: valid, test,
-    or valtest (both together). train_on: "full" = the whole training set, "half" = the 25,000 of the search split.
+    valtest (both together), or train (what was trained on, which is no truth). train_on: "full" = the whole training set,
+    "half" = the 25,000 of the search split.
     """
 
     source: str
@@ -32,12 +38,15 @@ class TruthKey:
     def __post_init__(self) -> None:
         for field in ("source", "dataset"):
             value = getattr(self, field)
-            if not re.fullmatch(r"[A-Za-z0-9_.-]+", value):
-                raise UsageError(f"'{value}' is no {field} of a truth key: use letters, digits, '_', '.' and '-'.")
+            if not re.fullmatch(rf"[A-Za-z0-9_.-]{{1,{LONGEST_NAME}}}", value):
+                raise UsageError(f"'{value[:LONGEST_NAME]}' is no {field} of a truth key: use letters, digits, '_', '.' and '-', "
+                                 f"at most {LONGEST_NAME}.")
         if self.split not in SPLITS:
             raise UsageError(f"'{self.split}' is no split of a truth key: choose one of {', '.join(SPLITS)}.")
-        if self.epochs < 1:
-            raise UsageError(f"A truth key cannot have {self.epochs} epochs: give how long the networks trained, >= 1.")
+        # What can be written into a table must be read from it again, so `parse` has no rule of its own.
+        if not 1 <= self.epochs <= MOST_EPOCHS:
+            raise UsageError(f"A truth key cannot have {self.epochs} epochs: give how long the networks trained, from 1 to "
+                             f"{MOST_EPOCHS}.")
         if self.train_on not in TRAIN_ON:
             raise UsageError(f"'{self.train_on}' is no train_on of a truth key: choose full (the whole training set) "
                              "or half (the part that a search split trains on).")
@@ -49,8 +58,9 @@ class TruthKey:
     def parse(cls, text: str) -> "TruthKey":
         """The key written as `text`; UsageError that says the form when it is none."""
         parts = text.strip().split("/")
-        if len(parts) != 5 or not re.fullmatch(r"[0-9]{1,6}", parts[3]):
-            raise UsageError(f"'{text}' is no truth key: the form is source/dataset/split/epochs/train_on, "
+        # The bound is Python's, not ours: it refuses to make a number of very many digits.
+        if len(parts) != 5 or not re.fullmatch(r"[0-9]{1,99}", parts[3]):
+            raise UsageError(f"'{text[:500]}' is no truth key: the form is source/dataset/split/epochs/train_on, "
                              "for example v1_0/cifar10/test/200/full.")
         return cls(parts[0], parts[1], parts[2], int(parts[3]), parts[4])
 
@@ -84,6 +94,17 @@ class GroundTruth:
         rounded: NDArray[np.float64] = np.round(mean, MEAN_DECIMALS)
         return rounded
 
+    @classmethod
+    def from_api(cls, api: Any, key: "str | TruthKey") -> "GroundTruth":
+        """The truth of a key from an opened `nas_201_api.NASBench201API` (2.1) or `nats_bench` (1.8, topology) object.
+
+        It is equal to that of a table imported from the same file. Raises UsageError for another object and for a key that
+        it does not have, DataError for one whose architectures are not the official ones.
+        """
+        from benchmarks.convert.api import truth_of_api
+
+        return truth_of_api(api, TruthKey.parse(str(key)))
+
     @property
     def label(self) -> str:
         """The text that names this truth in tables and captions."""
@@ -104,11 +125,26 @@ class GroundTruth:
 def load_truth(key_or_column: str | TruthKey, table: str) -> GroundTruth:
     """The truth of a structured key, or of a column name, from `table`, else from the other table that has it.
 
-    A key collects its seeds; a key without seeds, or the name of a column of means, gives seeds ("mean",). Raises
-    DataError when the table is absent or damaged, UsageError when no table has that key or column.
+    A key collects its seeds; a key without seeds, or the name of a column of means, gives seeds ("mean",). Where a key has
+    seeds of some architectures and means of more, "mean" is one more column that holds those without a seed. Raises
+    DataError when the table is absent or damaged, UsageError when no table has that key or column, or when it is no
+    accuracy on images that were not trained on.
     """
-    from benchmarks.table import find, logical_hash
+    from benchmarks.table import find
 
-    found, columns, column = find(str(key_or_column), table)
-    return GroundTruth(columns[0].key, found.read(columns), tuple(column.seed for column in columns),
-                       logical_hash(columns), found.name, column)
+    asked = str(key_or_column)
+    if "/" in asked:
+        refuse_no_truth(asked, TruthKey.parse(asked))
+    found, columns, column = find(asked, table)
+    refuse_no_truth(asked, columns[0].key, columns[0].quantity)
+    return found.truth(columns, column)
+
+
+def refuse_no_truth(asked: str, key: TruthKey, quantity: str = "accuracy") -> None:
+    """UsageError for a number that architectures are not ranked by: a loss, a time, a cost, or one on the training images."""
+    if quantity != "accuracy":
+        raise UsageError(f"'{asked}' is no truth, for it holds {quantity} and a truth is an accuracy; choose a column of "
+                         "accuracies (`harness data list` shows them).")
+    if key.split == TRAIN:
+        raise UsageError(f"'{asked}' is no truth, for it is about the images that were trained on; choose the split valid, "
+                         "test or valtest.")

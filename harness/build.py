@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.benchmark import Benchmark, benchmark
 from benchmarks.ceiling import ceiling
+from benchmarks.column import NewColumn
 from benchmarks.errors import DataError, UsageError
 from benchmarks.folder import data_home, write_atomically
 from benchmarks.images import ImageData, load_images
@@ -118,7 +119,7 @@ def assemble(made: Plan, target: Path | None = None) -> Table:
     target = target or data_home() / "tables" / f"{made.name}.parquet"
     accuracy = _accuracies(made, space)
     key = TruthKey(made.name, dataset, "test", made.recipe.epochs, "full")
-    columns = [(f"c_test_{made.recipe.epochs}_s{seed}", key, str(seed), accuracy[:, s])
+    columns = [NewColumn(f"c_test_{made.recipe.epochs}_s{seed}", key, str(seed), accuracy[:, s])
                for s, seed in enumerate(made.seeds)]
     provenance = _provenance(made, space, accuracy)
     origin = {"source": f"harness data build {made.name}", "key": str(key), "recipe": made.folder.name,

@@ -6,11 +6,14 @@ from typing import Any
 import click
 
 from benchmarks.errors import HarnessError
+from harness.commands.compare_splits import compare_splits
 from harness.commands.data import data
 from harness.commands.diagnose import diagnose
 from harness.commands.list import list_
 from harness.commands.measure import measure
+from harness.commands.new_criterion import new_criterion
 from harness.commands.run import run
+from harness.commands.score import score
 from harness.commands.show import show
 
 INTERRUPTED = 130
@@ -24,11 +27,13 @@ def harness() -> None:
     \b
     harness run --criterion nonlinear --k 3              partition, train, estimate, compare with the truth
     harness diagnose --criterion flops --k 3             a partition before any training
+    harness compare-splits nonlinear flops random --k 3  several of them side by side
+    harness new-criterion my_proxy                       a criterion of your own, which works and wants one line edited
     harness measure estimates.csv --benchmark nasbench201 --dataset cifar10 --truth c10_test_200
     """
 
 
-for command in (run, list_, show, measure, diagnose, data):
+for command in (run, list_, show, measure, score, diagnose, compare_splits, new_criterion, data):
     harness.add_command(command)
 
 
@@ -43,8 +48,10 @@ def main(args: list[str] | None = None) -> Any:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         fail(sentence(error), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        fail("Interrupted; run the same command again to go on where it stopped.", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        # click puts its own in the place of the one that may say more.
+        said = str(stop.__cause__ or stop) or "run the same command again to go on where it stopped"
+        fail(f"Interrupted; {said}.", INTERRUPTED)
 
 
 def sentence(error: click.ClickException) -> str:
