@@ -6,6 +6,11 @@ class HarnessError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """One line, and what a stranger's file wrote into it safe to print: no line feeds, no orders to a terminal."""
+        line = " ".join(super().__str__().splitlines())
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
+
 
 class RunError(HarnessError):
     """The run failed: a plug-in raised, the disk is full, a folder is not writable, another process holds the run."""

@@ -93,8 +93,22 @@ def _cifar10() -> ImageData:
     return load_cifar10()
 
 
+def _cifar100() -> ImageData:
+    from benchmarks.cifar import load_cifar100
+
+    return load_cifar100()
+
+
+def _imagenet16() -> ImageData:
+    from benchmarks.imagenet16 import load_imagenet16
+
+    return load_imagenet16()
+
+
 # Readers import what they read with (scikit-learn, tarfile) only when their data set is asked for.
-READERS: dict[str, Callable[[], ImageData]] = {"digits": _digits, "cifar10": _cifar10}
+READERS: dict[str, Callable[[], ImageData]] = {
+    "digits": _digits, "cifar10": _cifar10, "cifar100": _cifar100, "ImageNet16-120": _imagenet16,
+}
 
 
 def load_images(dataset: str) -> ImageData:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from command import TINY, Answer, harness, times
 
-from benchmarks.cifar import ARCHIVES
+from benchmarks.cifar import CIFAR10
 from benchmarks.errors import RunError
 from benchmarks.folder import write_atomically
 from benchmarks.space import nasbench201
@@ -70,7 +70,7 @@ def nothing_is_written(results_home: Path, data_home: Path, request: pytest.Fixt
     ("--criterion nonlinera --k 3", ["Unknown criterion 'nonlinera'", "did you mean 'nonlinear'?"]),
     ("--criterion 'random[like=flop]' --k 3", ["Unknown criterion 'flop'", "did you mean 'flops'?"]),
     ("--criterion 'nonlinear[cuont=total]'", ["unknown parameter 'cuont'", "its parameters are count, rule, thresholds"]),
-    ("--criterion 'nonlinear[count=totl]'", ["count must be path|live|total, not 'totl'"]),
+    ("--criterion 'nonlinear[count=totl]'", ["count must be path|live|total|sum, not 'totl'"]),
     ("--criterion 'nonlinear[count'", ["no selector", "write name or name[parameter=value,...]"]),
     ("--criterion flops --k 40", ["cannot make 40 parts", "say --k 28 or less"]),
     ("--criterion nonlinear --k 5", ["cannot make 5 parts", "give the cuts as nonlinear[thresholds=A+B]"]),
@@ -260,7 +260,7 @@ def test_images_of_the_wrong_md5_are_a_data_error(data_home: Path, prepared: Pat
     assert harness(line).code == 0
     run = f"{RUN} --benchmark nasbench201 --dataset cifar10 --truth made_up/cifar10/test/200/full"
     one_sentence(harness(run), 3, "CIFAR-10 is not in", "https://www.cs.toronto.edu")
-    archive = ARCHIVES[0]
+    archive = CIFAR10.archives[0]
     (data_home / archive.folder).mkdir()
     one_sentence(harness(run), 3, "data_batch_1 cannot be read", "unpack cifar-10-python.tar.gz")
     for name in archive.batches:
