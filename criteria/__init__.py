@@ -4,10 +4,24 @@
     parts = partition("nonlinear[count=live]", Context(space, skeleton), k=3)
 """
 
-from criteria import controls, counts
+from criteria import (
+    activations,
+    controls,
+    counts,
+    edges,
+    ensemble,
+    features,
+    gradients,
+    jacobians,
+    matching,
+    metric_tree,
+    paths,
+    published,
+)
 from criteria.base import Context, Criterion, Partition, Scorer, Scores
 from criteria.guard import partition, score
 from criteria.registry import Description, Registry, criteria, register
 
-__all__ = ["Context", "Criterion", "Description", "Partition", "Registry", "Scorer", "Scores", "controls", "counts",
-           "criteria", "partition", "register", "score"]
+__all__ = ["Context", "Criterion", "Description", "Partition", "Registry", "Scorer", "Scores", "activations", "controls",
+           "counts", "criteria", "edges", "ensemble", "features", "gradients", "jacobians", "matching", "metric_tree",
+           "partition", "paths", "published", "register", "score"]

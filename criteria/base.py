@@ -14,6 +14,13 @@ from criteria.split import RULES, Cuts, Rule, RuleName, part_names, thresholds
 
 if TYPE_CHECKING:
     from benchmarks.truth import GroundTruth
+    from criteria.mask import Mask
+    from criteria.matching import GradientMatching
+    from criteria.network import NetworkScorer
+
+
+# What a criterion may say that it needs.
+NEEDS = ("truth", "network", "images")
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +112,32 @@ class Partition:
         return np.flatnonzero(self.label == part)
 
 
+class Laboratory(Protocol):
+    """Where networks are measured; the harness has one."""
+
+    def measure(self, scorer: "NetworkScorer", members: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """float64 [n_arch]: scorer.measure of every connected architecture, or of those of them in `members`; NaN elsewhere."""
+        ...
+
+    def match(self, matching: "GradientMatching", mask: "Mask", edge: int) -> NDArray[np.float64]:
+        """float64 [n_op, n_op]: matching.alike of the operations that the mask allows on an edge, the mean over its batches."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Context:
-    """The world that a criterion sees; the truth only when it declares `needs = frozenset({"truth"})`."""
+    """The world that a criterion sees; of truth and laboratory only what it declares in `needs`.
+
+    needs may hold "truth"; "network", which asks for the laboratory; and "images", which says that those of the data set are
+    shown to the networks. members: int64 [m], the only architectures that networks are measured for; None = all.
+    """
 
     space: Space
     skeleton: Skeleton
     seed: int = 0
     truth: "GroundTruth | None" = None
+    laboratory: Laboratory | None = None
+    members: NDArray[np.int64] | None = None
 
     def need_truth(self) -> "GroundTruth":
         """The ground truth; UsageError where there is none."""
@@ -121,12 +146,22 @@ class Context:
                              "list` has them), and in a criterion of your own declare needs = frozenset({'truth'}).")
         return self.truth
 
+    def need_laboratory(self) -> Laboratory:
+        """The laboratory; UsageError where there is none."""
+        if self.laboratory is None:
+            raise UsageError("networks are needed and no laboratory is here; use the commands or functions of the harness, and "
+                             "in a criterion of your own derive from NetworkScorer.")
+        return self.laboratory
+
     def check(self, needs: frozenset[str]) -> None:
         """UsageError naming the first of the needs that this context cannot meet."""
         for need in sorted(needs):
-            if need != "truth":
-                raise UsageError(f"'{need}' is needed, which no context has; a criterion can need: truth.")
+            if need not in NEEDS:
+                raise UsageError(f"'{need}' is needed, which no context has; a criterion can need: {', '.join(NEEDS)}.")
+        if "truth" in needs:
             self.need_truth()
+        if "network" in needs:
+            self.need_laboratory()
 
 
 class Criterion(Protocol):
@@ -134,7 +169,7 @@ class Criterion(Protocol):
 
     @property
     def needs(self) -> frozenset[str]:
-        """What its context must hold besides space, skeleton and seed: 'truth'."""
+        """What its context must hold besides space, skeleton and seed: some of NEEDS."""
         ...
 
     @property

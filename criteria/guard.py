@@ -64,10 +64,11 @@ def _call(chosen: Criterion, text: str, refusal: str, ctx: Context, work: Callab
     except UsageError as error:
         raise UsageError(f"The criterion '{text}' {refusal}: {error}") from error
     truth = ctx.truth if "truth" in chosen.needs else None
+    laboratory = ctx.laboratory if "network" in chosen.needs else None
     owners: list[Space | GroundTruth] = [ctx.space] if truth is None else [ctx.space, truth]
     before = [(owner, _copies(owner)) for owner in owners]
     try:
-        result = work(replace(ctx, truth=truth))
+        result = work(replace(ctx, truth=truth, laboratory=laboratory))
     except UsageError as error:
         raise UsageError(f"The criterion '{text}' {refusal}: {error}") from error
     except DataError:

@@ -4,7 +4,7 @@ Equal scores always share a part. Part i holds the scores in (cut i-1, cut i], s
 architecture without a score (NaN) is in no part.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from benchmarks.errors import UsageError
 
-RuleName = Literal["merge", "quantile", "equal", "value"]
+RuleName = Literal["merge", "quantile", "equal", "value", "jenks", "kmeans"]
+
+Spread = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
 
 
 class Rule(Protocol):
@@ -126,7 +128,50 @@ def equal(values: NDArray[np.float64], k: int) -> Cuts:
     return Cuts(tuple(distinct[chosen[::-1]].tolist()), "equal")
 
 
-RULES: dict[str, Callable[[NDArray[np.float64], int], Cuts]] = {"quantile": quantile, "equal": equal, "value": by_value}
+def jenks(values: NDArray[np.float64], k: int) -> Cuts:
+    """Natural breaks: the parts with the least sum of squared distances from their mean scores, exactly.
+
+    That is k-means of one dimension, solved by dynamic programming over the distinct scores. Source: Fisher, "On grouping
+    for maximum homogeneity", JASA 1958; Jenks made it the classes of maps.
+    """
+    scores, counts = _standardised(values, k)
+    n = len(scores)
+    weight, total, square = (np.concatenate(([0.0], np.cumsum(counts * scores**power))) for power in (0, 1, 2))
+
+    def spread(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The sum of squared distances from their mean of the scores low..high-1; infinite where there are none."""
+        mean_square = (total[high] - total[low]) ** 2 / np.maximum(weight[high] - weight[low], 1.0)
+        inside: NDArray[np.float64] = np.where(low < high, square[high] - square[low] - mean_square, np.inf)
+        return inside
+
+    ends = np.arange(n + 1)
+    least, begins = spread(np.zeros_like(ends), ends), []
+    for _ in range(k - 1):
+        begin = _best_begins(least, spread)
+        begins.append(begin)
+        least = least[begin] + spread(begin, ends)
+    chosen = [n]
+    for begin in reversed(begins):
+        chosen.append(int(begin[chosen[-1]]))
+    return Cuts(_highest_below(values, chosen[:0:-1]), "jenks")
+
+
+def kmeans(values: NDArray[np.float64], k: int) -> Cuts:
+    """scikit-learn's KMeans on the scores, the best of ten starts drawn with seed 0.
+
+    It looks for what `jenks` finds; on published proxies it stopped up to a tenth above that optimum. For comparison with
+    work that used it.
+    """
+    from sklearn.cluster import KMeans
+
+    scores, counts = _standardised(values, k)
+    # Distinct scores with weights keep equal scores together, and their order fixes the draw.
+    found = KMeans(k, n_init=10, random_state=0).fit(scores[:, None], sample_weight=counts).labels_
+    return Cuts(_highest_below(values, np.flatnonzero(np.diff(found)) + 1), "kmeans")
+
+
+RULES: dict[str, Callable[[NDArray[np.float64], int], Cuts]] = {
+    "quantile": quantile, "equal": equal, "value": by_value, "jenks": jenks, "kmeans": kmeans}
 
 
 def number(value: float) -> str:
@@ -148,6 +193,44 @@ def _distinct(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     """The distinct finite scores, ascending, and how many architectures have each."""
     distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
     return distinct, counts.astype(np.int64)
+
+
+def _standardised(values: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The distinct scores with mean 0 and deviation 1, so that no digits are lost, and how many architectures have each."""
+    distinct, counts = _distinct(values)
+    _enough(len(distinct), k)
+    centred = distinct - np.average(distinct, weights=counts)
+    return centred / (np.sqrt(np.average(centred**2, weights=counts)) or 1.0), counts
+
+
+def _highest_below(values: NDArray[np.float64], begins: Sequence[int] | NDArray[np.int64]) -> tuple[float, ...]:
+    """Cuts in front of the distinct scores with those numbers."""
+    return tuple(_distinct(values)[0][np.asarray(begins, np.int64) - 1].tolist())
+
+
+def _best_begins(least: NDArray[np.float64], spread: Spread) -> NDArray[np.int64]:
+    """int64 [n + 1]: the begin of the last part, for every end, that minimises least[begin] + spread(begin, end).
+
+    The best begin never falls as the end grows, so the ends halfway between settled ones only look between their begins:
+    all of them at once, in about log2(n) rounds.
+    """
+    n = len(least) - 1
+    begins = np.zeros(n + 1, np.int64)
+    step = 1 << n.bit_length()
+    while step > 1:
+        step //= 2
+        ends = np.arange(step, n + 1, 2 * step)
+        if not len(ends):
+            continue
+        low = begins[ends - step]
+        high = np.where(ends + step <= n, np.minimum(begins[np.minimum(ends + step, n)], ends), ends)
+        width = high - low + 1
+        starts = np.cumsum(width) - width
+        tried = np.arange(width.sum()) - np.repeat(starts - low, width)
+        costs = least[tried] + spread(tried, np.repeat(ends, width))
+        best = np.repeat(np.minimum.reduceat(costs, starts), width)
+        begins[ends] = np.minimum.reduceat(np.where(costs == best, tried, n + 1), starts)
+    return begins
 
 
 def _enough(n_distinct: int, k: int) -> None:

@@ -58,7 +58,7 @@ class Run:
         look = f"{images.sha256} {images.split} {images.augmentation} {images.copies} {images.mean} {images.std}"
         sources = {"images": sha256(look.encode()).hexdigest(), "truth": truth.sha256,
                    "criterion": criteria.source_sha256(criterion), "sampler": samplers.source_sha256(sampler)}
-        keys = Keys.of(spec, sources, "truth" in criterion.needs)
+        keys = Keys.of(spec, sources, criterion.needs)
         return cls(spec, criterion, truth, images, sources, keys, results_home() / run_name(spec, keys))
 
     @property

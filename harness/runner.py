@@ -32,7 +32,7 @@ def execute(run: Run, machine: Machine, reporter: Reporter) -> dict[str, Any]:
     if run.finished:
         return read_json(run.metrics_file, "metrics/1")
     # What can be wrong with the question or the place is found before the folder is made.
-    partition = partition_of(run)
+    partition = partition_of(run, machine, reporter)
     tasks = tasks_of(run, partition, machine)
     check_space(run.folder)
     with sole_writer(run.folder):

@@ -153,7 +153,7 @@ class Keys:
     metrics: str
 
     @classmethod
-    def of(cls, spec: RunSpec, sources: dict[str, str], criterion_uses_truth: bool) -> "Keys":
+    def of(cls, spec: RunSpec, sources: dict[str, str], criterion_needs: frozenset[str]) -> "Keys":
         # The place of a plug-in's file is no part of what it does; its content is.
         fields = spec.as_dict()
         fields |= {name: re.sub(r"[^\[\]=+]*\.py:", "", fields[name]) for name in PLUGGABLE}
@@ -163,8 +163,9 @@ class Keys:
             return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:KEY_DIGITS]
 
         truth = {"truth": sources["truth"]}
+        read = {need: sources[need] for need in ("truth", "images") if need in criterion_needs}
         partition = key("partition", ("benchmark", "dataset", "criterion", "k", "seed"), plugin=sources["criterion"],
-                        **(truth if criterion_uses_truth else {}))
+                        **read)
         plugin = {"plugin": sources["sampler"]} if sources["sampler"] else {}
         weights = key("weights", ("sampler", "share", "network", "recipe"), partition=partition, images=sources["images"],
                       **plugin)

@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from harness.checkpoint import read_tensors
 from harness.comparison import compare, control_labels
 from harness.device import devices
 from harness.estimate import Estimates, Question, answer, gather, questions
+from harness.laboratory import Laboratory
 from harness.parallel import Send, spread
 from harness.progress import Reporter
 from harness.provenance import peak_memory
@@ -41,10 +42,12 @@ class Machine:
 # ---- partition
 
 
-def partition_of(run: Run) -> Partition:
+def partition_of(run: Run, machine: Machine, reporter: Reporter) -> Partition:
     """The partition, from its file or from the criterion."""
     if not os.path.exists(run.partition_file):
-        return split(run.criterion, run.context, run.spec.k)
+        spec = run.spec
+        laboratory = Laboratory(spec.benchmark, spec.dataset, spec.seed, machine.device, machine.jobs, reporter)
+        return split(run.criterion, replace(run.context, laboratory=laboratory), spec.k)
     columns, words = read_frame(run.partition_file, run.about_partition)
     scores = Scores(columns["score"], words["meaning"], words["unit"]) if "score" in columns else None
     return Partition(columns["part"], tuple(json.loads(words["names"])), None, scores)

@@ -23,7 +23,7 @@ from benchmarks.images import ImageData
 from benchmarks.seeds import derive
 from benchmarks.space import Space
 from harness.augment import augment, evaluation_images, normalise
-from harness.supernet import EPSILON, pool
+from harness.layers import EPSILON, pool
 
 # The corrupted copies of the test images are the same for every architecture and training seed.
 TEST_SEED = derive(0, "standalone", "test")

@@ -9,10 +9,8 @@ stem and what leaves it are computed once for all architectures of a call, pooli
 path costs nothing, because everything behind it is zero.
 """
 
-import math
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,8 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.cost import STAGES, Skeleton
-from benchmarks.seeds import derive
 from benchmarks.space import Space
+from criteria.network import Watch
+from harness.initialiser import Initialiser
+from harness.layers import norm, norm_each, pool, unchanged
 
 # What flows into a node: (source node, edge, operation), live edges only.
 Terms = tuple[tuple[int, int, int], ...]
@@ -30,6 +30,7 @@ Terms = tuple[tuple[int, int, int], ...]
 Plan = tuple[tuple[int, Terms], ...]
 # Architectures that a GPU computes together; at 512 images and 8 channels of 32x32 each feature map of them all is 256 MiB.
 TOGETHER = 16
+# Batch-norm, as the device and the network have it.
 Norm = Callable[[Tensor], Tensor]
 
 
@@ -37,13 +38,16 @@ class Supernet(nn.Module):
     """All operations on all edges of every cell position.
 
     Convolution weights are named `cell<position>_edge<edge>_<operation>` and have shape [c, c, kernel, kernel].
+    init: see Initialiser. normalised: False leaves every batch-norm out, for proxies that are defined without.
     """
 
-    def __init__(self, space: Space, skeleton: Skeleton, seed: int) -> None:
+    def __init__(self, space: Space, skeleton: Skeleton, seed: int, init: str = "default", normalised: bool = True) -> None:
         super().__init__()
-        self.space, self.skeleton = space, skeleton
+        self.space, self.skeleton, self.normalised = space, skeleton, normalised
+        self._norm: Norm = norm if normalised else unchanged
         self._plans: dict[tuple[int, ...], Plan] = {}
-        draw = _Initialiser(seed)
+        self._convs = frozenset(op for op, name in enumerate(space.op_names) if name.startswith("nor_conv"))
+        draw = Initialiser(seed, init)
         widths = skeleton.widths
         self.stem = draw.conv(skeleton.image_channels, widths[0], 3)
         self._names: list[dict[tuple[int, int], str]] = []
@@ -51,10 +55,10 @@ class Supernet(nn.Module):
             width = widths[position // skeleton.cells]
             names = {}
             for edge in range(len(space.edges)):
-                for op, name in enumerate(space.op_names):
-                    if name.startswith("nor_conv"):
-                        names[edge, op] = f"cell{position}_edge{edge}_{name}"
-                        self.register_parameter(names[edge, op], draw.conv(width, width, int(name[-1])))
+                for op in sorted(self._convs):
+                    name = space.op_names[op]
+                    names[edge, op] = f"cell{position}_edge{edge}_{name}"
+                    self.register_parameter(names[edge, op], draw.conv(width, width, int(name[-1])))
             self._names.append(names)
         for stage in range(1, STAGES):
             narrow, wide = widths[stage - 1 : stage + 1]
@@ -63,19 +67,27 @@ class Supernet(nn.Module):
             self.register_parameter(f"reduce{stage}_shortcut", draw.conv(narrow, wide, 1))
         self.head, self.head_bias = draw.linear(widths[-1], skeleton.classes)
 
-    def forward(self, images: Tensor, codes: Sequence[Sequence[int]] | NDArray[np.uint8]) -> Tensor:
+    def forward(self, images: Tensor, codes: Sequence[Sequence[int]] | NDArray[np.uint8], watch: Watch | None = None) -> Tensor:
         """float [M, B, classes]: logits of float images [B, channels, H, W] under each of the codes [M, n_edge].
 
         A GPU is launch bound at these widths, so there all architectures run together; on a CPU one architecture at a
-        time stays in cache. Both normalise each architecture's batch by itself.
+        time stays in cache. Both normalise each architecture's batch by itself. A `watch` sees one architecture at a time.
         """
         images = images.contiguous(memory_format=torch.channels_last)
         plans = [self._plan(tuple(int(op) for op in code)) for code in codes]
-        if images.is_cuda and len(plans) > 1:
+        if images.is_cuda and len(plans) > 1 and watch is None:
             groups = (plans[start : start + TOGETHER] for start in range(0, len(plans), TOGETHER))
             return torch.cat([self._together(images, group) for group in groups])
-        stem = _Node(self._stem(images), shared=True)
-        return torch.stack([self._alone(stem, plan) for plan in plans])
+        stem = _Node(self._stem(images, watch), shared=True)
+        return torch.stack([self._alone(stem, plan, watch) for plan in plans])
+
+    def weights_of(self, code: NDArray[np.uint8]) -> dict[str, Tensor]:
+        """The weights behind an architecture's logits, by name: convolutions of live edges, stem, reductions and classifier."""
+        plan = self._plan(tuple(int(op) for op in code))
+        convs = [(edge, op) for _, terms in plan for _, edge, op in terms if op in self._convs]
+        mine = {names[conv] for names in self._names for conv in convs}
+        return {name: weight for name, weight in self.named_parameters()
+                if name in mine or (not name.startswith("cell") and name != "head_bias")}
 
     def _plan(self, code: tuple[int, ...]) -> Plan:
         if code not in self._plans:
@@ -87,40 +99,61 @@ class Supernet(nn.Module):
             self._plans[code] = tuple((target, tuple(terms[target])) for target in sorted(terms))
         return self._plans[code]
 
-    def _stem(self, images: Tensor) -> Tensor:
-        return _norm(F.conv2d(images, self.stem, padding=1))
+    def _stem(self, images: Tensor, watch: Watch | None = None) -> Tensor:
+        conv = F.conv2d(images, self.stem, padding=1)
+        if watch:
+            watch.conv("stem", conv)
+        return self._norm(conv)
 
-    def _alone(self, stem: "_Node", plan: Plan) -> Tensor:
+    def _alone(self, stem: "_Node", plan: Plan, watch: Watch | None) -> Tensor:
         """float [B, classes] of one architecture."""
         if not plan:
             return self.head_bias.expand(len(stem.value), -1)
-        x = self._cell(stem, 0, plan)
+        if watch:
+            watch.features(stem.value)
+        x = self._cell(stem, 0, plan, watch)
         for position in range(1, len(self._names)):
-            x = self._cell(_Node(self._reduced(position, x, _norm)), position, plan)
-        return F.linear(F.relu(_norm(x)).mean((2, 3)), self.head, self.head_bias)
+            entry = _Node(self._reduced(position, x, self._norm, watch))
+            if watch and entry.value is not x:
+                watch.features(entry.value)
+            x = self._cell(entry, position, plan, watch)
+        last = self._norm(x)
+        if watch:
+            watch.relu(last, 1)
+        return F.linear(F.relu(last).mean((2, 3)), self.head, self.head_bias)
 
-    def _cell(self, entry: "_Node", position: int, plan: Plan) -> Tensor:
+    def _cell(self, entry: "_Node", position: int, plan: Plan, watch: Watch | None) -> Tensor:
         nodes = {0: entry}
         for target, terms in plan:
             total = None
             for source, edge, op in terms:
-                flow = self._flow(nodes[source], position, edge, op)
+                flow = self._flow(nodes[source], position, edge, op, watch)
                 total = flow if total is None else total + flow
             assert total is not None
             nodes[target] = _Node(total)
-        return nodes[plan[-1][0]].value
+        out = nodes[plan[-1][0]].value
+        if watch:
+            for source, node in nodes.items():
+                convs = sum(op in self._convs for _, terms in plan for start, _, op in terms if start == source)
+                if convs:
+                    watch.relu(node.value, convs)
+            watch.features(out)
+        return out
 
-    def _flow(self, source: "_Node", position: int, edge: int, op: int) -> Tensor:
+    def _flow(self, source: "_Node", position: int, edge: int, op: int, watch: Watch | None) -> Tensor:
         """What an edge makes of its source."""
         name = self.space.op_names[op]
         if name == "skip_connect":
             return source.value
         if name == "avg_pool_3x3":
             return source.pooled
-        if (edge, op) in source.kept:
+        if (edge, op) in source.kept and watch is None:
             return source.kept[edge, op]
         weight = self._weight(position, edge, op)
-        flow = _norm(F.conv2d(source.rectified, weight, padding=weight.shape[-1] // 2))
+        conv = F.conv2d(source.rectified, weight, padding=weight.shape[-1] // 2)
+        if watch:
+            watch.conv(self._names[position][edge, op], conv)
+        flow = self._norm(conv)
         if source.shared:
             source.kept[edge, op] = flow
         return flow
@@ -129,15 +162,22 @@ class Supernet(nn.Module):
         weight: Tensor = getattr(self, self._names[position][edge, op])
         return weight
 
-    def _reduced(self, position: int, x: Tensor, norm: Norm) -> Tensor:
+    def _reduced(self, position: int, x: Tensor, norm: Norm, watch: Watch | None = None) -> Tensor:
         """x as the cell at this position sees it: through the residual block of stride 2 at the start of a stage."""
         stage, cell = divmod(position, self.skeleton.cells)
         if not stage or cell:
             return x
         first, second, shortcut = (getattr(self, f"reduce{stage}_{part}") for part in ("first", "second", "shortcut"))
-        y = norm(F.conv2d(F.relu(x), first, stride=2, padding=1))
-        y = norm(F.conv2d(F.relu(y), second, padding=1))
-        return y + F.conv2d(F.avg_pool2d(x, 2), shortcut)
+        inner = F.conv2d(F.relu(x), first, stride=2, padding=1)
+        middle = norm(inner)
+        outer = F.conv2d(F.relu(middle), second, padding=1)
+        past = F.conv2d(F.avg_pool2d(x, 2), shortcut)
+        if watch:
+            watch.relu(x, 1)
+            watch.relu(middle, 1)
+            for part, conv in (("first", inner), ("second", outer), ("shortcut", past)):
+                watch.conv(f"reduce{stage}_{part}", conv)
+        return norm(outer) + past
 
     # ---- many architectures at once
 
@@ -146,7 +186,7 @@ class Supernet(nn.Module):
         m, b = len(plans), len(images)
 
         def norm(x: Tensor) -> Tensor:
-            return _norm_each(x, len(x) // b)
+            return norm_each(x, len(x) // b) if self.normalised else x
 
         x = self._stem(images).repeat(m, 1, 1, 1)
         for position in range(len(self._names)):
@@ -193,91 +233,3 @@ class _Node:
     @cached_property
     def pooled(self) -> Tensor:
         return pool(self.value)
-
-
-class _Initialiser:
-    """PyTorch's default initialisation (uniform with bound 1/sqrt(fan-in)) from a stream of its own."""
-
-    def __init__(self, seed: int) -> None:
-        self._generator = torch.Generator().manual_seed(derive(seed, "init"))
-
-    def _uniform(self, fan_in: int, *shape: int) -> Tensor:
-        return torch.empty(shape).uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=self._generator)
-
-    def conv(self, inputs: int, outputs: int, kernel: int) -> nn.Parameter:
-        weight = self._uniform(inputs * kernel * kernel, outputs, inputs, kernel, kernel)
-        return nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
-
-    def linear(self, inputs: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:
-        return nn.Parameter(self._uniform(inputs, outputs, inputs)), nn.Parameter(self._uniform(inputs, outputs))
-
-
-EPSILON = 1e-5  # PyTorch's default, which the benchmark's networks use
-# Up to this many channels `_norm_narrow` is used; its rows hold ROW numbers, several vector registers.
-NARROW, ROW = 16, 128
-
-
-def _norm(x: Tensor) -> Tensor:
-    """Batch-norm with the batch's own statistics, without affine parameters."""
-    if x.shape[1] <= NARROW and not x.is_cuda and not torch.is_grad_enabled():
-        return _norm_narrow(x)
-    return F.batch_norm(x, None, None, training=True, eps=EPSILON)
-
-
-def _norm_narrow(x: Tensor) -> Tensor:
-    """`_norm` of a channels-last x with few channels, without a gradient.
-
-    Several pixels stand side by side in a row, so that vector registers are full. Measured on one thread against PyTorch's
-    kernel: 1.6 to 2.2 times as fast at 8 channels of 32x32, 1.3 to 1.4 times at 16 of 16x16, 3 times at 4 of 8x8; slower on
-    maps of a few pixels (0.8 at 8 of 4x4, 0.4 at 16 of 2x2).
-    """
-    b, c, h, w = x.shape
-    side = math.gcd(b * h * w, ROW // c)
-    rows = x.permute(0, 2, 3, 1).reshape(-1, side * c)
-
-    def mean(values: Tensor) -> Tensor:
-        return (values.sum(0).view(side, c).sum(0) / (len(rows) * side)).repeat(side)
-
-    centred = rows - mean(rows)
-    centred *= (mean(centred * centred) + EPSILON).rsqrt()
-    return centred.view(b, h, w, c).permute(0, 3, 1, 2)
-
-
-def _norm_each(x: Tensor, m: int) -> Tensor:
-    """`_norm` of each of the m architectures' batches that x [m * B, C, H, W] holds one after another."""
-    each = x.view(m, -1, *x.shape[1:])
-    variance, mean = torch.var_mean(each, dim=(1, 3, 4), correction=0, keepdim=True)
-    return ((each - mean) * (variance + EPSILON).rsqrt()).flatten(0, 1)
-
-
-def pool(x: Tensor) -> Tensor:
-    """Average pooling 3x3, stride 1, over the pixels inside the image (count_include_pad=False)."""
-    if x.is_cuda:
-        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-    pooled: Tensor = _BoxPool.apply(x)
-    return pooled
-
-
-class _BoxPool(torch.autograd.Function):
-    """Pooling as box sums over an image padded by zeros: faster than the CPU kernel of PyTorch, forward and backward."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return _box_sum(x).mul_(_inverse_counts(*x.shape[1:]))
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        return _box_sum(grads[0] * _inverse_counts(*grads[0].shape[1:]))
-
-
-def _box_sum(x: Tensor) -> Tensor:
-    """The sum over each pixel's 3x3 neighbourhood, as a depthwise convolution with ones."""
-    channels = x.shape[1]
-    return F.conv2d(x, x.new_ones(channels, 1, 3, 3), padding=1, groups=channels)
-
-
-@cache
-def _inverse_counts(channels: int, height: int, width: int) -> Tensor:
-    """[1, channels, height, width] in the layout of the feature maps: broadcasting over channels would be slow."""
-    counts = _box_sum(torch.ones(1, channels, height, width))
-    return (1 / counts).contiguous(memory_format=torch.channels_last)

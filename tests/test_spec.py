@@ -69,30 +69,30 @@ def test_every_field_has_a_stage() -> None:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_field_changes_the_stages_that_read_it_and_no_others(name: str) -> None:
-    before, after = (Keys.of(spec, SOURCES, False) for spec in (RunSpec(), changed(RunSpec(), name)))
+    before, after = (Keys.of(spec, SOURCES, frozenset()) for spec in (RunSpec(), changed(RunSpec(), name)))
     assert differing(before, after) == list(STAGES[STAGES.index(CHANGES[name][1]):])
 
 
 def test_no_two_changes_have_one_key() -> None:
-    keys = [Keys.of(changed(RunSpec(), name), SOURCES, False).metrics for name in CHANGES]
+    keys = [Keys.of(changed(RunSpec(), name), SOURCES, frozenset()).metrics for name in CHANGES]
     assert len(set(keys)) == len(CHANGES)
     assert all(len(key) == 12 and set(key) <= set("0123456789abcdef") for key in keys)
 
 
-@pytest.mark.parametrize(("source", "uses_truth", "architectures", "first"), [
-    ("criterion", False, 0, "partition"), ("images", False, 0, "weights"), ("truth", False, 0, "metrics"),
-    ("truth", False, 800, "estimates"), ("truth", True, 0, "partition")])
-def test_data_change_the_stages_that_read_them(source: str, uses_truth: bool, architectures: int, first: str) -> None:
+@pytest.mark.parametrize(("source", "needs", "architectures", "first"), [
+    ("criterion", (), 0, "partition"), ("images", (), 0, "weights"), ("truth", (), 0, "metrics"),
+    ("truth", (), 800, "estimates"), ("truth", ("truth",), 0, "partition"), ("images", ("network", "images"), 0, "partition")])
+def test_data_change_the_stages_that_read_them(source: str, needs: tuple[str, ...], architectures: int, first: str) -> None:
     spec = RunSpec(estimation=Estimation(architectures=architectures))
-    before, after = (Keys.of(spec, sources, uses_truth) for sources in (SOURCES, {**SOURCES, source: "other"}))
+    before, after = (Keys.of(spec, sources, frozenset(needs)) for sources in (SOURCES, {**SOURCES, source: "other"}))
     assert differing(before, after) == list(STAGES[STAGES.index(first):])
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_new_version_of_a_stage_is_computed_anew(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = Keys.of(RunSpec(), SOURCES, False)
+    before = Keys.of(RunSpec(), SOURCES, frozenset())
     monkeypatch.setitem(module.STAGE_VERSIONS, stage, 99)
-    assert differing(before, Keys.of(RunSpec(), SOURCES, False)) == list(STAGES[STAGES.index(stage):])
+    assert differing(before, Keys.of(RunSpec(), SOURCES, frozenset())) == list(STAGES[STAGES.index(stage):])
 
 
 SPECS = st.builds(
@@ -108,12 +108,12 @@ SPECS = st.builds(
 def test_a_spec_survives_json(spec: RunSpec) -> None:
     again = RunSpec.from_dict(json.loads(json.dumps(spec.as_dict())))
     assert again == spec
-    assert Keys.of(again, SOURCES, False) == Keys.of(spec, SOURCES, False)
+    assert Keys.of(again, SOURCES, frozenset()) == Keys.of(spec, SOURCES, frozenset())
 
 
 def test_whole_numbers_and_floats_are_one_spec() -> None:
     whole, floats = RunSpec(recipe=Recipe(lr=1, lr_end=0)), RunSpec(recipe=Recipe(lr=1.0, lr_end=0.0))
-    assert Keys.of(whole, SOURCES, False) == Keys.of(floats, SOURCES, False)
+    assert Keys.of(whole, SOURCES, frozenset()) == Keys.of(floats, SOURCES, frozenset())
 
 
 def test_channels_are_divided_by_gamma_and_parts_counted_as_supernets() -> None:

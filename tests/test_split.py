@@ -12,7 +12,7 @@ from benchmarks.cost import flops
 from benchmarks.errors import RunError, UsageError
 from benchmarks.space import nasbench201
 from criteria.base import Partition, Scores
-from criteria.split import RULES, Cuts, Whole, by_value, equal, part_names, quantile, thresholds
+from criteria.split import RULES, Cuts, Whole, by_value, equal, jenks, kmeans, part_names, quantile, thresholds
 
 FLOPS = flops(nasbench201()).astype(np.float64)
 
@@ -33,7 +33,7 @@ def test_by_value_gives_the_28_flops_groups() -> None:
         by_value(FLOPS, 3)
 
 
-@pytest.mark.parametrize("rule", [quantile, equal])
+@pytest.mark.parametrize("rule", [quantile, equal, jenks, kmeans])
 def test_more_parts_than_distinct_scores_is_refused(rule) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match="only 28 distinct scores"):
         rule(FLOPS, 40)
@@ -73,7 +73,7 @@ def test_rules_keep_order_and_ties_and_fill_every_part(values: NDArray[np.float6
     try:
         rule = RULES[name](values, k)
     except UsageError:
-        assert len(distinct) < k or name != "equal"
+        assert len(distinct) < k or name in ("quantile", "value")
         return
     label = rule.label(values)
     assert ((label == -1) == np.isnan(values)).all()
@@ -82,6 +82,7 @@ def test_rules_keep_order_and_ties_and_fill_every_part(values: NDArray[np.float6
     assert (np.diff(label[label >= 0][order]) >= 0).all()
     assert all(len(set(label[values == value].tolist())) == 1 for value in distinct)
     assert rule.label(values[::-1]).tolist() == label[::-1].tolist()
+    assert RULES[name](values[::-1], k) == rule
 
 
 @given(SCORES, st.integers(2, 4))
@@ -107,6 +108,40 @@ def test_a_quantile_cut_is_the_smallest_score_that_enough_do_not_exceed(values: 
     finite = values[~np.isnan(values)]
     for i, cut in enumerate(cuts, start=1):
         assert k * (finite <= cut).sum() >= i * len(finite) > k * (finite < cut).sum()
+
+
+def spread(values: NDArray[np.float64], cuts: tuple[float, ...]) -> float:
+    """The sum of squared distances of scores from the mean of their part."""
+    label = np.searchsorted(cuts, values, side="left")
+    return sum(float(((values[label == part] - values[label == part].mean()) ** 2).sum()) for part in range(len(cuts) + 1))
+
+
+@given(SCORES, st.integers(1, 5), st.sampled_from([1.0, 1e-9, 1e9]), st.sampled_from([0.0, 1e6]))
+def test_jenks_is_the_best_of_all_cuts(values: NDArray[np.float64], k: int, unit: float, offset: float) -> None:
+    finite = values[~np.isnan(values)]
+    distinct = np.unique(finite)
+    if len(distinct) < k:
+        return
+    found = spread(finite, tuple((np.array(jenks((values + offset) * unit, k).cuts) / unit - offset).round()))
+    best = min(spread(finite, cuts) for cuts in combinations(distinct[:-1].tolist(), k - 1))
+    assert found == pytest.approx(best, rel=1e-6, abs=1e-6)
+
+
+def test_jenks_by_hand() -> None:
+    values = np.array([4.0, 5, 9, 10, np.nan])
+    assert jenks(values, 2) == Cuts((5.0,), "jenks")
+    assert jenks(np.append(values, 10.5), 3).cuts == (5.0, 9.0)
+    assert jenks(values, 4).cuts == (4.0, 5.0, 9.0)
+    assert jenks(values, 1).cuts == ()
+
+
+def test_kmeans_looks_for_what_jenks_finds_and_stops_above_it() -> None:
+    values = np.random.default_rng(3).standard_t(2, 2000)
+    shortfall = {k: spread(values, kmeans(values, k).cuts) / spread(values, jenks(values, k).cuts) - 1 for k in (2, 3, 4, 8)}
+    assert min(shortfall.values()) >= -1e-9
+    assert 1e-9 < max(shortfall.values()) < 0.2
+    assert jenks(FLOPS, 3).cuts == kmeans(FLOPS, 3).cuts
+    assert kmeans(np.repeat(values, 3), 3) == kmeans(np.repeat(values[::-1], 3), 3)
 
 
 def test_rules_label_what_they_have_not_seen() -> None:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from benchmarks.cost import Skeleton, supernet_params
 from benchmarks.space import nasbench201
-from harness.supernet import Supernet, _norm, pool
+from harness.layers import norm, pool
+from harness.supernet import Supernet
 
 SPACE = nasbench201()
 DIGITS, DEEP, COLOUR = Skeleton(4, 1, 10, 8, 1), Skeleton(4, 2, 10, 8, 1), Skeleton(4, 1, 10, 32, 3)
@@ -209,5 +210,5 @@ def test_the_norm_without_gradients_is_that_with_them(shape: tuple[int, ...]) ->
         for layout in (torch.channels_last, torch.contiguous_format):
             given = x.contiguous(memory_format=layout)
             kept = given.clone()
-            torch.testing.assert_close(_norm(given), expected, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(norm(given), expected, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(given, kept, atol=0, rtol=0)

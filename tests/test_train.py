@@ -264,7 +264,7 @@ def prepared(spec: RunSpec, folder: Path) -> Run:
     accuracy = np.random.default_rng(0).uniform(10, 90, (len(SPACE), 1))
     truth = GroundTruth(TruthKey("made_up", "digits", "test", 1, "full"), accuracy, ("mean",), "made up", "made_up")
     sources = {"images": images.sha256, "criterion": "", "sampler": "", "truth": truth.sha256}
-    keys = Keys.of(spec, sources, False)
+    keys = Keys.of(spec, sources, frozenset())
     return Run(spec, criteria.get(spec.criterion), truth, images, sources, keys, folder)
 
 

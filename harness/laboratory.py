@@ -1,0 +1,221 @@
+"""Where networks are measured at their initialisation: each function of the space once, in parallel, kept on disk as it goes."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from joblib import cpu_count
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.benchmark import benchmark
+from benchmarks.errors import RunError
+from benchmarks.images import load_images
+from benchmarks.seeds import derive
+from criteria.mask import Mask
+from criteria.matching import GradientMatching
+from criteria.network import NetworkScorer
+from criteria.registry import criteria
+from harness.device import devices, settle
+from harness.parallel import Send, spread
+from harness.probe import Cell, Network, batch, kept, kept_trained
+from harness.progress import Reporter, silent
+from harness.store import read_frame, results_home, slug, sole_writer, write_frame
+from harness.supernet import Supernet
+
+# Raised when the code changes what a measurement is.
+VERSION = 1
+KEY_DIGITS = 12
+# A killed process loses at most so much work.
+SAVE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Laboratory:
+    """Measures architectures for criteria that need a network; see criteria/network.py.
+
+    seed: of weights and batch. What was measured is kept in `home` ($HARNESS_RESULTS/scores), one folder for all that changes a
+    number, so that another sample of architectures goes on with it.
+    """
+
+    benchmark: str
+    dataset: str
+    seed: int = 0
+    device: str = "cpu"
+    jobs: int = 0
+    reporter: Reporter = field(default_factory=silent)
+    home: Path = field(default_factory=lambda: results_home() / "scores")
+
+    def measure(self, scorer: NetworkScorer, members: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """float64 [n_arch]: scorer.measure of every connected architecture, or of those of them in `members` [m]; NaN elsewhere.
+
+        Architectures of one function are measured once: with shared weights those that compute the same, with weights of their
+        own those with the same live cell. RunError when another process measures the same, or a measurement is infinite.
+        """
+        space = benchmark(self.benchmark).space
+        wanted = space.population("connected")
+        if members is not None:
+            wanted = np.intersect1d(wanted, members)
+        same = space.function_id if scorer.weights == "shared" else space.live_id
+        first = _first_of_each(same)[same]
+        folder = self.home / self._name(scorer)
+        about = {"schema": "measurements/1", "key": folder.name}
+        with sole_writer(folder):
+            known = _Known(folder / "measurements.parquet", about)
+            missing = [int(i) for i in np.unique(first[wanted]) if int(i) not in known.values]
+            if missing:
+                self._measure(scorer, missing, known)
+        values = np.full(len(space), np.nan)
+        values[wanted] = [known.values[int(i)] for i in first[wanted]]
+        return values
+
+    def match(self, matching: GradientMatching, mask: Mask, edge: int) -> NDArray[np.float64]:
+        """float64 [n_op, n_op]: matching.alike of the operations that `mask` allows on `edge`, the mean over its batches."""
+        space, ops = benchmark(self.benchmark).space, mask.allowed[edge]
+        folder = self.home / self._name(matching)
+        path = folder / f"{mask.text(space, range(len(space.edges))).replace('/', '.')}-{edge}.parquet"
+        about = {"schema": "similarities/1", "key": folder.name}
+        with sole_writer(folder):
+            if not path.exists():
+                found = devices(self.device)
+                asked = Network(self.benchmark, self.dataset, matching.init, matching.channels, matching.cells)
+                draws = [_Draw(matching, replace(asked, device=found[i % len(found)]), self.seed, mask, edge, i)
+                         for i in range(matching.batches)]
+                workers = self.jobs or (cpu_count() if found == ("cpu",) else len(found))
+                mean = np.mean(spread(_match, draws, workers, lambda: None), axis=0)
+                write_frame(path, {str(op): mean[:, i] for i, op in enumerate(ops)}, about)
+            columns, _ = read_frame(path, about)
+        return np.stack([columns[str(op)] for op in ops], axis=1)
+
+    def _measure(self, scorer: NetworkScorer, missing: Sequence[int], known: "_Known") -> None:
+        found = devices(self.device)
+        workers = self.jobs or (cpu_count() if found == ("cpu",) else len(found))
+        name, total, done = criteria.text(scorer), len(missing), 0
+
+        def receive(index: int, value: float) -> None:
+            nonlocal done
+            done += 1
+            known.add(index, value)
+            self.reporter.step(f"measure {name}", done, total)
+
+        # One after another in turn, so that cheap and costly cells are spread evenly.
+        asked = Network(self.benchmark, self.dataset, scorer.init, scorer.channels, scorer.cells, scorer.normalised,
+                        scorer.double, scorer.absolute)
+        shares = [_Share(scorer, replace(asked, device=found[i % len(found)]), self.seed, tuple(missing[i::workers]))
+                  for i in range(workers)]
+        try:
+            spread(_work, [share for share in shares if share.members], workers, receive)
+        finally:
+            known.save()
+
+    def _name(self, asked: NetworkScorer | GradientMatching) -> str:
+        """`<criterion>-<benchmark>-<dataset>-s0-<12 hex>`; the hex digits are the hash of all that changes a measurement."""
+        # How scores are cut, and how often, changes none of them.
+        plain: NetworkScorer | GradientMatching
+        if isinstance(asked, NetworkScorer):
+            plain, noise = replace(asked, rule="quantile", thresholds=()), asked.shown == "noise"
+        else:
+            plain, noise = replace(asked, levels=1), False
+        text = re.sub(r"[^\[\]=+]*\.py:", "", criteria.text(plain))
+        facts = (VERSION, text, criteria.source_sha256(plain), self.benchmark, self.dataset,
+                 "noise" if noise else load_images(self.dataset).sha256, self.seed)
+        digest = sha256(repr(facts).encode()).hexdigest()[:KEY_DIGITS]
+        return f"{slug(text)}-{self.benchmark}-{self.dataset}-s{self.seed}-{digest}"
+
+
+class _Known:
+    """What was measured so far, by index, written every SAVE_SECONDS."""
+
+    def __init__(self, path: Path, about: Mapping[str, str]) -> None:
+        self._path, self._about, self._saved = path, about, time.monotonic()
+        self.values: dict[int, float] = {}
+        if path.exists():
+            columns, _ = read_frame(path, about)
+            self.values = dict(zip(columns["index"].tolist(), columns["value"].tolist(), strict=True))
+
+    def add(self, index: int, value: float) -> None:
+        self.values[index] = value
+        if time.monotonic() - self._saved > SAVE_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        index = sorted(self.values)
+        write_frame(self._path, {"index": np.array(index, dtype=np.int64),
+                                 "value": np.array([self.values[i] for i in index], dtype=np.float64)}, self._about)
+        self._saved = time.monotonic()
+
+
+def _first_of_each(same: NDArray[np.int32]) -> NDArray[np.int64]:
+    """int64 [n_class]: the first architecture of each class of `same` [n_arch]."""
+    first: NDArray[np.int64] = np.unique(same, return_index=True)[1]
+    return first
+
+
+# ---- in a worker
+
+
+@dataclass(frozen=True, eq=False)
+class _Share:
+    """What one worker measures."""
+
+    scorer: NetworkScorer
+    network: Network
+    seed: int
+    members: tuple[int, ...]
+
+
+def _work(share: _Share, send: Send) -> None:
+    settle(share.network.device)
+    scorer, codes = share.scorer, benchmark(share.network.benchmark).space.codes
+    images, labels = shown(scorer, share.network, share.seed)
+    for index in share.members:
+        values = [float(scorer.measure(Cell(network, codes[index]), images, labels)) for network in _networks(share, index)]
+        if np.isinf(values).any():
+            raise RunError(f"The criterion '{criteria.text(scorer)}' gives an infinite score for architecture {index}; an "
+                           "undefined one must be NaN.")
+        send(index, float(np.mean(values)))
+
+
+def shown(scorer: NetworkScorer, network: Network, seed: int) -> tuple[Tensor, Tensor]:
+    """The batch that a criterion asks for, the same for every architecture."""
+    images, labels = batch(network.dataset, scorer.batch, seed, network.device, noise=scorer.shown == "noise")
+    return images.double() if scorer.double else images, labels
+
+
+def _networks(share: _Share, index: int) -> list[Supernet]:
+    """One network for each repeat; those with weights of their own are drawn anew for every architecture."""
+    if share.scorer.weights == "shared":
+        return [kept(share.network, derive(share.seed, "probe", repeat)) for repeat in range(share.scorer.repeats)]
+    return [share.network.drawn(derive(share.seed, "probe", index, repeat)) for repeat in range(share.scorer.repeats)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Draw:
+    """One batch of gradient matching."""
+
+    matching: GradientMatching
+    network: Network
+    seed: int
+    mask: Mask
+    edge: int
+    number: int
+
+
+def _match(draw: _Draw, send: Send) -> NDArray[np.float64]:
+    settle(draw.network.device)
+    space, asked = benchmark(draw.network.benchmark).space, draw.matching
+    network = (kept_trained(draw.network, asked.supernet) if asked.supernet
+               else kept(draw.network, derive(draw.seed, "probe", 0)))
+    images, labels = batch(draw.network.dataset, asked.batch, draw.seed, draw.network.device, draw.number)
+    # Whatever the operation: the same path on the other edges.
+    paths = np.flatnonzero(draw.mask.holds(space.codes) & space.connected)
+    path = space.codes[np.random.default_rng(derive(draw.seed, "probe", "path", draw.number)).choice(paths)]
+    codes = np.repeat(path[None], len(draw.mask.allowed[draw.edge]), axis=0)
+    codes[:, draw.edge] = draw.mask.allowed[draw.edge]
+    live = np.asarray(space.live_edges(codes))
+    subnets = [Cell(network, code) if edges.any() else None for code, edges in zip(codes, live, strict=True)]
+    return asked.alike(subnets, draw.edge, images, labels)
