@@ -1,12 +1,10 @@
-"""A partition judged before any training: its parts' true accuracies, and what its labels alone rank, beside the controls."""
+"""A split judged before any training: its parts, what its labels alone rank beside the controls, and what training would meet."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from benchmarks.benchmark import Population
 from benchmarks.errors import DataError
@@ -15,61 +13,15 @@ from benchmarks.truth import GroundTruth
 from criteria.base import Context, Criterion, Partition, Scores
 from criteria.guard import partition as split
 from criteria.registry import criteria
+from harness.agreement import Stability, stability
 from harness.comparison import control_labels, label_tau
-from harness.tau import Tau, number, ranks, tau, tau_b
+from harness.exposure import Exposure, exposures
+from harness.part import Part, parts
+from harness.separation import Null, Separation, null, separation
+from harness.tau import Tau, number, tau
+from harness.twins import Twins, twins
 
-DRAWS = 20
-TOP_SHARE = 0.01
-Labels = NDArray[np.int16]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part. size, connected: architectures of the whole space; everything else is about the n that are judged.
-
-    mean, sd, low (minimum), q1, median, q3, high (maximum): of the true accuracy, per cent; best: the official index of the
-    best architecture, None where n = 0. top: architectures of the best 1 % that lie here; enrichment: the part's share of
-    them divided by its share of all, 1 = as by chance.
-    """
-
-    name: str
-    size: int
-    connected: int
-    n: int
-    mean: float
-    sd: float
-    low: float
-    q1: float
-    median: float
-    q3: float
-    high: float
-    best: int | None
-    top: int
-    enrichment: float
-
-
-@dataclass(frozen=True)
-class Separation:
-    """How much of the accuracy the part numbers say.
-
-    tau: tau-b of the part numbers. eta2: the share of the variance of the accuracies that lies between the parts; rank_eta2:
-    the same of their ranks (ties share the mean rank). NaN where there is no variance.
-    """
-
-    tau: float
-    eta2: float
-    rank_eta2: float
-
-
-@dataclass(frozen=True)
-class Null:
-    """The separations of random splits of the same sizes: mean, 5th and 95th percentile of `draws`."""
-
-    mean: Separation
-    low: Separation
-    high: Separation
-    draws: int
 
 
 @dataclass(frozen=True)
@@ -79,7 +31,8 @@ class Diagnosis:
     n: architectures judged, those of the population that have a truth. scores, scores_finite: tau-b of the scores with
     undefined ones ranked last and with them left out, None where the criterion does not score. labels, oracle_labels: tau-b
     of the part numbers of the criterion and of the truth's own split (None where the truth has too few values for one).
-    n_undefined, n_unassigned: architectures of the whole space without a score, and in no part.
+    n_undefined, n_unassigned: architectures of the whole space without a score, and in no part; stability, twins and exposure
+    are about the whole space, too.
     """
 
     criterion: str
@@ -98,6 +51,11 @@ class Diagnosis:
     separation: Separation
     oracle: Separation | None
     null: Null
+    stability: Stability
+    twins: tuple[Twins, ...]
+    exposure: tuple[Exposure, ...]
+    edges: tuple[tuple[int, int], ...]
+    op_names: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Everything, with null for NaN; `tau` holds objects of the contract's form."""
@@ -105,62 +63,59 @@ class Diagnosis:
         return {"criterion": self.criterion, "k": self.k, "population": self.population, "n": self.n, "truth": self.truth,
                 "truth_key": self.truth_key, "n_undefined": self.n_undefined, "n_unassigned": self.n_unassigned,
                 "tau": {name: None if value is None else value.to_json() for name, value in taus.items()},
-                "parts": [_plain(part) for part in self.parts], "separation": _plain(self.separation),
-                "oracle": None if self.oracle is None else _plain(self.oracle),
-                "random": {"mean": _plain(self.null.mean), "p5": _plain(self.null.low), "p95": _plain(self.null.high),
-                           "draws": self.null.draws}}
+                "parts": [part.to_json() for part in self.parts], "separation": plain(self.separation),
+                "oracle": None if self.oracle is None else plain(self.oracle), "random": null_json(self.null),
+                "stability": self.stability.to_json(), "twins": [each.to_json() for each in self.twins],
+                "passes": {"edges": [f"{target}<-{source}" for source, target in self.edges], "operations": list(self.op_names),
+                           "samplers": [each.to_json() for each in self.exposure]}}
 
 
-def diagnose(criterion: Criterion, context: Context, k: int, truth: GroundTruth, judged: Population) -> Diagnosis:
+def diagnose(criterion: Criterion, context: Context, k: int, truth: GroundTruth, judged: Population, seeds: int = 1) -> Diagnosis:
     """Judge the criterion's split into k parts against a truth, on the judged architectures, without any training.
 
-    The criterion sees the truth only when it says that it needs it. Raises what the criterion or its split raises, DataError
-    when none of the judged has a truth.
+    The criterion sees the truth only when it says that it needs it. seeds: from so many, beginning with that of the context, it
+    splits to see how stable it is. Raises what the criterion or its split raises, DataError when none of the judged has a truth.
     """
-    space, true, population = context.space, truth.mean(), judged.name
-    members = judged.members[np.isfinite(true[judged.members])]
-    if not len(members):
-        raise DataError(f"The truth {truth.label} has no architecture of the population {population}; choose another one.")
+    members = known(judged, truth)
     context = replace(context, truth=truth)
     made = split(criterion, context, k)
-    scores = made.scores
+    space, true, population = context.space, truth.mean(), judged.name
     oracle = control_labels(made, context, truth).get("oracle")
-    first, last = (None, None) if scores is None else _score_taus(scores, true, members, population)
+    first, last = (None, None) if made.scores is None else _score_taus(made.scores, true, members, population)
     return Diagnosis(
         criterion=criteria.text(criterion), k=made.k, population=population, n=len(members), truth=truth.label,
-        truth_key=str(truth.key), n_undefined=0 if scores is None else scores.n_undefined, n_unassigned=made.n_unassigned,
-        parts=_parts(made, space.connected, true, members), scores=first, scores_finite=last,
+        truth_key=str(truth.key), n_undefined=0 if made.scores is None else made.scores.n_undefined,
+        n_unassigned=made.n_unassigned, parts=parts(made, context, true, members), scores=first, scores_finite=last,
         labels=label_tau(made.label[members], true[members], population),
         oracle_labels=None if oracle is None else label_tau(oracle[members], true[members], population),
         separation=separation(made.label[members], true[members]),
         oracle=None if oracle is None else separation(oracle[members], true[members]),
-        null=null(made.label, true, members, derive(context.seed, "diagnosis", "random", made.k)))
+        null=null_of(made, true, members, context.seed), stability=stability(criterion, context, made, seeds),
+        twins=twins(made.label, space), exposure=exposures(made, space), edges=space.edges, op_names=space.op_names)
 
 
-def separation(label: Labels, true: Floats) -> Separation:
-    """label int16 [n], -1 = in no part and left out; true float64 [n], per cent, without NaN."""
-    inside = label >= 0
-    label, true = label[inside], true[inside]
-    return Separation(tau_b(*ranks(label.astype(np.float64), true, "drop")), eta2(label, true), eta2(label, rankdata(true)))
+def known(judged: Population, truth: GroundTruth) -> NDArray[np.int64]:
+    """int64 [n], ascending: the judged architectures that have a truth; DataError where there are none."""
+    members = judged.members[np.isfinite(truth.mean()[judged.members])]
+    if not len(members):
+        raise DataError(f"The truth {truth.label} has no architecture of the population {judged.name}; choose another one.")
+    return members
 
 
-def eta2(label: Labels, values: Floats) -> float:
-    """Between-part share of the sum of squares of values [n]; label int16 [n], 0..; NaN where all values are equal."""
-    if not len(values) or np.ptp(values) == 0:
-        return float("nan")
-    size = np.bincount(label)
-    centred = values - values.mean()
-    total = np.bincount(label, centred)
-    return float((total[size > 0] ** 2 / size[size > 0]).sum() / (centred ** 2).sum())
+def null_of(made: Partition, true: Floats, members: NDArray[np.int64], seed: int) -> Null:
+    """The random splits that a split with the seed of its context is compared with; true [n_arch], of the judged members."""
+    return null(made.label, true, members, derive(seed, "diagnosis", "random", made.k))
 
 
-def null(label: Labels, true: Floats, members: NDArray[np.int64], seed: int, draws: int = DRAWS) -> Null:
-    """The labels [n_arch] of a split dealt out anew over the whole space, and judged on the same members, `draws` times."""
-    rng = np.random.default_rng(seed)
-    drawn = [separation(rng.permutation(label)[members], true[members]) for _ in range(draws)]
-    table = np.array([(one.tau, one.eta2, one.rank_eta2) for one in drawn])
-    low, high = np.percentile(table, (5, 95), axis=0).tolist()
-    return Null(Separation(*table.mean(axis=0).tolist()), Separation(*low), Separation(*high), draws)
+def plain(found: Separation) -> dict[str, float | None]:
+    """A separation for JSON."""
+    return {name: number(value) for name, value in vars(found).items()}
+
+
+def null_json(found: Null) -> dict[str, Any]:
+    """A null distribution for JSON."""
+    return {"mean": plain(found.mean), "p5": plain(found.low), "p95": plain(found.high), "percentile": plain(found.percentile),
+            "draws": found.draws}
 
 
 def _score_taus(scores: Scores, true: Floats, members: NDArray[np.int64], population: str) -> tuple[Tau, Tau]:
@@ -169,23 +124,3 @@ def _score_taus(scores: Scores, true: Floats, members: NDArray[np.int64], popula
     if not np.isnan(values).any():
         return whole, whole
     return whole, tau(values, true[members], population=f"{population}, finite scores", undefined="drop")
-
-
-def _parts(made: Partition, connected: NDArray[np.bool_], true: Floats, members: NDArray[np.int64]) -> tuple[Part, ...]:
-    """The top is that of the judged architectures, ties at its border going to the lower index."""
-    top = members[np.argsort(-true[members], kind="stable")][:max(1, round(TOP_SHARE * len(members)))]
-    parts = []
-    for part, name in enumerate(made.names):
-        mine = members[made.label[members] == part]
-        values, best = true[mine], int((made.label[top] == part).sum())
-        low, q1, median, q3, high = np.percentile(values, (0, 25, 50, 75, 100)).tolist() if len(mine) else (float("nan"),) * 5
-        parts.append(Part(
-            name=name, size=made.sizes[part], connected=int(connected[made.label == part].sum()), n=len(mine),
-            mean=float(values.mean()) if len(mine) else float("nan"), sd=float(values.std()) if len(mine) else float("nan"),
-            low=low, q1=q1, median=median, q3=q3, high=high, best=int(mine[np.argmax(values)]) if len(mine) else None, top=best,
-            enrichment=best / len(top) / (len(mine) / len(members)) if len(mine) else float("nan")))
-    return tuple(parts)
-
-
-def _plain(facts: Part | Separation) -> Mapping[str, Any]:
-    return {name: number(value) if isinstance(value, float) else value for name, value in vars(facts).items()}

@@ -35,7 +35,7 @@ def spread(work: Callable[[Item, Send], Result], items: Sequence[Item], jobs: in
         return [work(item, receive) for item in items]
     with _mailbox(receive) as send:
         try:
-            # The watch begins before the first task: a worker whose parent is killed while it hands over a task would wait for ever.
+            # The watch begins before the first task: a worker whose parent is killed while it hands one over would wait for ever.
             workers = Parallel(n_jobs=min(jobs, len(items)), initializer=_end_with, initargs=(os.getpid(),))
             results: list[Result] = workers(delayed(work)(item, send) for item in items)
         except BrokenProcessPool as error:

@@ -29,8 +29,12 @@ def results_home() -> Path:
 
 def run_name(spec: RunSpec, keys: Keys) -> str:
     """`<criterion>-k3-<benchmark>-<dataset>-s0-<12 hex>`; the hex digits are the key of the trained weights."""
-    criterion = re.sub(r"[^a-z0-9_]+", "-", Path(spec.criterion).name.lower()).strip("-")
-    return f"{criterion}-k{spec.k}-{spec.benchmark}-{spec.dataset}-s{spec.seed}-{keys.weights}"
+    return f"{slug(spec.criterion)}-k{spec.k}-{spec.benchmark}-{spec.dataset}-s{spec.seed}-{keys.weights}"
+
+
+def slug(criterion: str) -> str:
+    """A selector as part of a file name; several selectors can share one."""
+    return re.sub(r"[^a-z0-9_]+", "-", Path(criterion).name.lower()).strip("-")
 
 
 def find_run(text: str) -> Path:

@@ -16,7 +16,7 @@ from benchmarks.errors import DataError, UsageError
 from benchmarks.truth import GroundTruth, TruthKey, load_truth
 from criteria.base import Context
 from criteria.registry import criteria
-from harness.diagnosis import diagnose, eta2, null, separation
+from harness.diagnosis import diagnose
 from harness.report.diagnosis import diagnosis_table
 from harness.report.summary import MISSING, as_text
 
@@ -67,34 +67,13 @@ def test_published_taus_of_nonlinear(shared_data: Path) -> None:
     assert found.null.mean.eta2 == pytest.approx(2 / 15_624, rel=0.9)  # (k - 1) / (n - 1) by chance
     assert found.oracle is not None
     assert found.separation.rank_eta2 < found.oracle.rank_eta2 < 1
-
-
-def test_eta2_is_the_share_between_parts() -> None:
-    rng = np.random.default_rng(0)
-    label, values = rng.integers(0, 4, 50).astype(np.int16), rng.normal(size=50)
-    groups = [values[label == part] for part in range(4)]
-    between = sum(len(g) * (g.mean() - values.mean()) ** 2 for g in groups)
-    within = sum(((g - g.mean()) ** 2).sum() for g in groups)
-    assert eta2(label, values) == pytest.approx(between / (between + within))
-    assert eta2(label, label.astype(float)) == pytest.approx(1)
-    assert eta2(np.zeros(50, np.int16), values) == pytest.approx(0)
-    assert np.isnan(eta2(label, np.ones(50)))
-    assert np.isnan(eta2(label[:0], values[:0]))
-
-
-def test_separation_leaves_out_what_is_in_no_part() -> None:
-    label, true = np.array([0, -1, 1, 1], np.int16), np.array([1.0, 99.0, 3.0, 3.0])
-    found = separation(label, true)
-    assert [found.tau, found.eta2, found.rank_eta2] == pytest.approx([1, 1, 1])
-
-
-def test_null_keeps_the_sizes_and_follows_its_seed() -> None:
-    label = np.repeat(np.arange(3, dtype=np.int16), (60, 30, 10))
-    true, members = np.arange(100.0), np.arange(0, 100, 2)
-    assert null(label, true, members, 1) == null(label, true, members, 1) != null(label, true, members, 2)
-    one = null(np.zeros(100, np.int16), true, members, 1)
-    assert np.isnan(one.mean.tau)
-    assert one.mean.eta2 == pytest.approx(0)
+    assert found.separation.top_share == pytest.approx(85 / 156)
+    assert found.separation.top_enrichment == found.parts[1].enrichment
+    assert found.null.percentile.tau == found.null.percentile.eta2 == 100
+    assert found.null.percentile.top_entropy == 0
+    # Of the published range 0.073306 .. 1.531546 M; two and three convolutions on a way cost at least those of 1x1.
+    assert [part.params.low for part in found.parts] == [73_306, 129_306, 157_306]
+    assert found.parts[2].params.high == 1_531_546
 
 
 def test_a_truth_of_few_architectures() -> None:
@@ -106,6 +85,7 @@ def test_a_truth_of_few_architectures() -> None:
     assert sum(part.top for part in found.parts) == round(0.01 * found.n)
     for part in found.parts:
         assert part.low <= part.q1 <= part.median <= part.q3 <= part.high == truth.mean()[part.best]
+        assert part.best_arch == SPACE.strings[part.best]
     found_one = diagnose(criteria.get("none"), CONTEXT, 1, truth, ALL)
     assert found_one.scores is None
     assert np.isnan(found_one.labels.value)
@@ -153,14 +133,40 @@ def test_json_and_table_say_the_same() -> None:
     content = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert set(content["tau"]) == {"scores", "scores_finite", "labels", "oracle"}
     assert set(content["tau"]["labels"]) == {"value", "low", "high", "n", "ties", "ceiling", "population", "variant"}
-    assert content["random"]["draws"] == 20
+    assert content["random"]["draws"] == 200
     text = as_text(diagnosis_table(found), 60)
     assert f"{content['tau']['labels']['value']:.3f}" in text
     assert "…" not in text
     assert all(f"{part['size']:,}" in text for part in content["parts"])
 
 
+def test_whether_the_seed_matters_and_how_much() -> None:
+    still = diagnose(criteria.get("flops"), CONTEXT, 3, few(), ALL, seeds=3).stability
+    assert (still.seeds, still.depends, still.rand) == ((0, 1), False, 1)
+    moving = diagnose(criteria.get("random"), CONTEXT, 3, few(), ALL, seeds=3).stability
+    assert (moving.seeds, moving.depends) == ((0, 1, 2), True)
+    assert moving.adjusted_rand == pytest.approx(0, abs=0.002)
+    assert moving.rand == pytest.approx(5 / 9, abs=0.002)  # of 9 pairs of parts, 1/3 * 1/3 + 2/3 * 2/3 agree by chance
+    silent = diagnose(criteria.get("flops"), CONTEXT, 3, few(), ALL)
+    assert silent.stability.depends is None
+    assert "not asked for" in as_text(diagnosis_table(silent))
+
+
+def test_twins_and_passes_are_told() -> None:
+    found = diagnose(criteria.get("flops"), CONTEXT, 3, few(), ALL)
+    content = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert [twins["equivalence"] for twins in content["twins"]] == ["cell", "function", "training"]
+    assert all(twins["architectures"] > 6000 for twins in content["twins"])  # dead edges cost FLOPs
+    assert content["passes"]["edges"] == ["1<-0", "2<-0", "2<-1", "3<-0", "3<-1", "3<-2"]
+    for sampler in content["passes"]["samplers"]:
+        assert sum(sampler["passes"]) == pytest.approx(1000)
+    text = as_text(diagnosis_table(found), 60)
+    assert "torn" in text
+    assert "of 1,000 passes under sbs" in text
+
+
 def test_no_torch() -> None:
     code = ("import sys, harness.diagnosis, harness.report.diagnosis, harness.report.summary, harness.report.parts\n"
-            "found = {'torch', 'pandas', 'matplotlib', 'seaborn'} & set(sys.modules)\nassert not found, found")
+            "import harness.splits, harness.scores, harness.report.splits, harness.report.violins, harness.report.costs\n"
+            "found = {'torch', 'pandas', 'matplotlib', 'seaborn', 'sklearn'} & set(sys.modules)\nassert not found, found")
     subprocess.run([sys.executable, "-c", code], check=True)

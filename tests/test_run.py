@@ -272,7 +272,8 @@ def test_tables_are_imported_listed_and_verified(tmp_path: Path) -> None:
     first, second = harness(line).json, harness(line).json
     assert (first["architectures"], first["missing"], first["changed"], second["changed"]) == (15625, 0, True, False)
     listed = harness("data list --json").json["truths"]
-    assert {"table": "mine", "key": "mine/digits/test/60/full", "columns": ["mine_acc"], "seeds": ["mean"]} in listed
+    assert {"table": "mine", "key": "mine/digits/test/60/full", "columns": ["mine_acc"], "seeds": ["mean"],
+            "other_columns": []} in listed
     assert "digits201/digits/test/60/full" in {entry["key"] for entry in listed}
     checked = harness("data verify mine digits201 --json").json
     assert set(checked) == {"mine", "digits201"}

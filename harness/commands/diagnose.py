@@ -2,7 +2,7 @@
 
 import click
 
-from harness.commands.options import answer, benchmark_options, json_option
+from harness.commands.options import answer, benchmark_options, criterion_options, json_option
 
 
 @click.command(epilog="""\b
@@ -13,20 +13,29 @@ Examples:
 @click.option("--criterion", default="nonlinear", show_default=True, help="As for `harness run`.")
 @click.option("--k", type=int, help="Number of parts; 3 unless the criterion fixes it.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True,
+              help="From so many seeds it splits to see whether that changes the parts; 1 leaves it out.")
 @click.option("--population", default="all", show_default=True, help="all, connected or distinct.")
 @benchmark_options
+@criterion_options
 @json_option
-def diagnose(criterion: str, k: int | None, seed: int, population: str, benchmark: str | None, dataset: str | None,
-             truth: str | None, as_json: bool) -> None:
-    """A partition before any training: sizes, accuracies per part, tau of scores and labels, beside random and oracle splits."""
-    from criteria.base import Context
+def diagnose(criterion: str, k: int | None, seed: int, seeds: int, population: str, benchmark: str | None, dataset: str | None,
+             truth: str | None, device: str, jobs: int, time_limit: float, as_json: bool) -> None:
+    """A partition before any training: sizes, accuracies per part, tau of scores and labels, beside random and oracle splits.
+
+    Also stability over seeds, twins torn apart, and how often training would meet each operation.
+    """
     from criteria.registry import criteria
+    from harness.deadline import deadline
     from harness.diagnosis import diagnose as compute
+    from harness.progress import Reporter
     from harness.report.diagnosis import diagnosis_table
     from harness.truths import subject
+    from harness.world import Machine, context_of
 
     asked, chosen = subject(benchmark, dataset, truth), criteria.get(criterion)
-    context = Context(asked.benchmark.space, asked.benchmark.skeleton_for(asked.dataset), seed, asked.truth)
-    result = compute(chosen, context, chosen.fixed_k or 3 if k is None else k, asked.truth,
-                     asked.benchmark.population(population, asked.truth))
+    judged = asked.benchmark.population(population, asked.truth)
+    with Reporter() as reporter, deadline(criteria.text(chosen), time_limit):
+        context = context_of(asked.benchmark, asked.dataset, seed, asked.truth, (chosen,), Machine(device, jobs, reporter))
+        result = compute(chosen, context, chosen.fixed_k or 3 if k is None else k, asked.truth, judged, seeds)
     answer(as_json, result.to_json(), diagnosis_table(result))

@@ -25,6 +25,20 @@ def benchmark_options(command: F) -> F:
     return command
 
 
+def criterion_options(command: F) -> F:
+    """`--device`, `--jobs` and `--time-limit` of commands that ask criteria."""
+    from harness.deadline import SECONDS
+
+    for option in (
+        click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=SECONDS, show_default=True,
+                     metavar="SECONDS", help="A criterion that takes longer is stopped."),
+        click.option("--jobs", type=click.IntRange(min=0), default=0, help="Processes at once, where networks are measured."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda, likewise."),
+    ):
+        command = option(command)
+    return command
+
+
 def answer(as_json: bool, content: Any, text: Any) -> None:
     """Print the JSON content, or the text (anything rich can render), on standard output."""
     if as_json:
