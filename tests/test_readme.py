@@ -1,10 +1,12 @@
 """What the README shows is true: its criterion conforms and runs, and every command it names exists."""
 
 import re
+import shlex
 from pathlib import Path
 
 import click
 import pytest
+from command import harness as harness_
 
 from harness.cli import harness, main
 from harness.testing import check_criterion
@@ -45,3 +47,12 @@ def test_every_file_it_shows_is_there() -> None:
 def test_names_of_the_tree_are_true() -> None:
     for folder in re.findall(r"^    (\w+)/  ", README, re.MULTILINE):
         assert (ROOT / folder).is_dir(), folder
+
+
+@pytest.mark.real_data
+def test_the_truths_are_explained_as_the_command_does(shared_data: Path) -> None:
+    harness_("data import " + shlex.quote(str(shared_data / "nasbench201.parquet")) + " --as nasbench201")
+    for source in ("v1_0", "v1_1", "nats"):
+        answer = harness_(f"data explain {source}/cifar10/test/200/full")
+        assert answer.code == 0
+        assert "".join(f"    {line}".rstrip() + "\n" for line in answer.out.splitlines()) in README
