@@ -131,7 +131,7 @@ def test_a_second_writer_is_refused_and_an_interrupted_run_goes_on(expected: dic
 
 
 def test_workers_end_with_a_run_that_is_killed_while_they_start(results_home: Path) -> None:
-    for wait in (0.0, 0.5, 1.0):  # they begin to import, they have no task yet, their tasks are being handed over
+    for wait in (0.0, 1.0):  # they begin to import, their tasks are being handed over
         process = started(f"{LINE} --jobs 2")
         wait_until(lambda process=process: len(in_session(process.pid)) >= 5, process)  # two of them are joblib's trackers
         time.sleep(wait)

@@ -109,7 +109,7 @@ def synflow(plain: Reference, code: np.ndarray, images: Tensor, labels: Tensor) 
                 setattr(block, name, nn.Identity())
     weights = used(plain, code)
     found = torch.autograd.grad(plain(torch.ones_like(images[:1]), code).sum(), weights)
-    return float(np.log(sum(float((w * g).abs().sum()) for w, g in zip(weights, found, strict=True))))
+    return float(np.log(sum(float((w.detach() * g).abs().sum()) for w, g in zip(weights, found, strict=True))))
 
 
 def jacov(plain: Reference, code: np.ndarray, images: Tensor, labels: Tensor) -> float:
@@ -193,8 +193,12 @@ def values(home: Path, name: str, jobs: int = 1, seed: int = 0) -> np.ndarray:
     return score(name, Context(SPACE, benchmark("digits201").skeleton_for("digits"), seed, None, here, SAMPLE)).values
 
 
-@pytest.mark.parametrize("name", [name for name in criteria.names()
-                                  if "network" in criteria.describe(name).needs and not name.endswith(("_matching", "_test"))])
+MEASURED = [name for name in criteria.names()
+            if "network" in criteria.describe(name).needs and not name.endswith(("_matching", "_in_a_test"))]
+LONG = ("knas", "ntk", "te_nas")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in MEASURED])
 def test_every_proxy_scores_connected_architectures_and_no_others(name: str, tmp_path: Path) -> None:
     found = values(tmp_path, name)
     connected = np.intersect1d(SAMPLE, SPACE.population("connected"))
