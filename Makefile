@@ -10,7 +10,7 @@ run: install
 	$(BIN)/harness run --criterion nonlinear --k 3
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: install
 	$(BIN)/ruff check .

@@ -159,7 +159,8 @@ def test_grasp_is_minus_the_weights_times_the_change_of_the_gradient_along_itsel
             with torch.no_grad():
                 for w, g in found:
                     w -= sign * step * g
-        expected = -sum(float((w * (up - down) / (2 * step)).sum()) for (w, _), up, down in zip(found, *moved, strict=True))
+        changes = [(up - down) / (2 * step) for up, down in zip(*moved, strict=True)]
+        expected = -sum(float((w.detach() * change).sum()) for (w, _), change in zip(found, changes, strict=True))
         assert scorer.measure(cell, images, labels) == pytest.approx(expected, rel=1e-3)
 
 
