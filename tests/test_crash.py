@@ -115,11 +115,13 @@ def test_three_kills_change_no_byte(expected: dict[str, bytes], results_home: Pa
 def test_a_second_writer_is_refused_and_an_interrupted_run_goes_on(expected: dict[str, bytes], results_home: Path) -> None:
     process = started(f"{LINE} --jobs 2")
     wait_until(partial(training, results_home), process)
+    os.killpg(process.pid, signal.SIGSTOP)  # however long the second one takes to see it, the first has not ended
     second = harness(f"{LINE} --jobs 1")
     assert (second.code, second.out) == (1, "")
     assert second.err.startswith("Error: Another process is working on nonlinear-k3-digits201-digits-s0-")
     assert second.err.count("\n") == 1
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the run and its workers
+    os.killpg(process.pid, signal.SIGCONT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""
