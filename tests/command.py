@@ -45,8 +45,10 @@ def harness(line: str) -> Answer:
 
 
 def started(line: str) -> subprocess.Popen[str]:
-    """`harness LINE` in a process and a session of its own."""
-    return subprocess.Popen([sys.executable, "-c", "from harness.cli import main; main()", *shlex.split(line)], text=True,
+    """`harness LINE` in a process and a session of its own, which Ctrl-C interrupts even when the tests run in the background."""
+    code = ("import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from harness.cli import main; main()")
+    return subprocess.Popen([sys.executable, "-c", code, *shlex.split(line)], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
                             env={**os.environ, "OMP_NUM_THREADS": "1"})
 
