@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from hashlib import sha256
 from math import inf
 from typing import Any
@@ -19,6 +19,9 @@ ESTIMATORS = ("accuracy", "loss")
 # Fields that may hold the path of a plug-in's file.
 PLUGGABLE = ("criterion", "sampler")
 KEY_DIGITS = 12
+# A field that came after the first published runs counts only where it is not at its default, so that those keep their keys:
+# `field(default=..., metadata=LATER)`.
+LATER = {"later": True}
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Recipe:
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
-    unsampled: str = "frozen"
+    unsampled: str = field(default="frozen", metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.passes < 1 or self.batch < 2:
@@ -155,11 +158,11 @@ class Keys:
     @classmethod
     def of(cls, spec: RunSpec, sources: dict[str, str], criterion_needs: frozenset[str]) -> "Keys":
         # The place of a plug-in's file is no part of what it does; its content is.
-        fields = spec.as_dict()
-        fields |= {name: re.sub(r"[^\[\]=+]*\.py:", "", fields[name]) for name in PLUGGABLE}
+        read_by = counted(spec)
+        read_by |= {name: re.sub(r"[^\[\]=+]*\.py:", "", read_by[name]) for name in PLUGGABLE}
 
         def key(stage: str, names: tuple[str, ...], **more: str) -> str:
-            content = {"stage": stage, "version": STAGE_VERSIONS[stage], **{name: fields[name] for name in names}, **more}
+            content = {"stage": stage, "version": STAGE_VERSIONS[stage], **{name: read_by[name] for name in names if name in read_by}, **more}
             return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:KEY_DIGITS]
 
         truth = {"truth": sources["truth"]}
@@ -173,3 +176,13 @@ class Keys:
         estimates = key("estimates", ("estimation",), weights=weights, **(truth if spec.estimation.architectures else {}))
         metrics = key("metrics", ("truth", "population", "estimator"), estimates=estimates, truth_sha256=sources["truth"])
         return cls(partition, weights, estimates, metrics)
+
+
+def counted(part: Any) -> dict[str, Any]:
+    """The fields of a spec or a section of it that its keys count: all but later ones at their defaults."""
+    found = {}
+    for each in fields(part):
+        value = getattr(part, each.name)
+        if not (each.metadata == LATER and value == each.default):
+            found[each.name] = counted(value) if is_dataclass(value) else value
+    return found

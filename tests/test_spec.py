@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.errors import UsageError
 from harness import spec as module
+from harness.run import Run
 from harness.spec import Estimation, Keys, Network, Recipe, RunSpec
 
 SOURCES = {"sampler": "", "images": "i", "criterion": "c", "truth": "t"}
@@ -135,3 +137,11 @@ def test_channels_are_divided_by_gamma_and_parts_counted_as_supernets() -> None:
 def test_values_that_cannot_be_are_refused(kind: type, values: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         kind(**values)
+
+
+def test_published_runs_keep_their_keys() -> None:
+    published = sorted((Path(__file__).parents[1] / "results/published/digits201-controls").glob("*/spec.json"))
+    assert len(published) >= 18
+    for path in published:
+        content = json.loads(path.read_text())
+        assert Run.prepare(RunSpec.from_dict(content["spec"])).keys.weights == content["key"], path.parent.name
