@@ -162,7 +162,8 @@ class Keys:
         read_by |= {name: re.sub(r"[^\[\]=+]*\.py:", "", read_by[name]) for name in PLUGGABLE}
 
         def key(stage: str, names: tuple[str, ...], **more: str) -> str:
-            content = {"stage": stage, "version": STAGE_VERSIONS[stage], **{name: read_by[name] for name in names if name in read_by}, **more}
+            content = {"stage": stage, "version": STAGE_VERSIONS[stage], **more,
+                       **{name: read_by[name] for name in names if name in read_by}}
             return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:KEY_DIGITS]
 
         truth = {"truth": sources["truth"]}
