@@ -16,19 +16,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def entropies(features: "list[Tensor]") -> list[float]:
-    """Of each of the features [B, c, h, w] the entropy, in nats, of the normalised eigenvalues of its c x c covariance."""
+class Entropies(Watch):
+    """values: the entropy of the features after the stem, each cell and each reduction, in nats, taken while they are in cache."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def features(self, value: "Tensor") -> None:
+        self.values.append(entropy(value))
+
+
+def entropy(features: "Tensor") -> float:
+    """The entropy, in nats, of the normalised eigenvalues of the c x c covariance of features [B, c, h, w]."""
     import torch
 
-    found = []
-    for value in features:
-        rows = value.permute(0, 2, 3, 1).flatten(0, 2).double()
-        rows = rows - rows.mean(0)
-        # Rounding may make the smallest eigenvalues negative.
-        eigenvalues = torch.linalg.eigvalsh(rows.T @ rows / len(rows)).clamp(min=0)
-        share = eigenvalues / eigenvalues.sum()
-        found.append(float(-(share * (share + 1e-8).log()).sum()))
-    return found
+    pixels = features.permute(0, 2, 3, 1).flatten(0, 2)
+    # Products of pixels as they are and the mean taken off after: features have means near zero, so no digit is lost.
+    mean = pixels.mean(0).double()
+    covariance = (pixels.T @ pixels).double() / len(pixels) - mean[:, None] * mean
+    # Rounding may make the smallest eigenvalues negative.
+    eigenvalues = torch.linalg.eigvalsh(covariance).clamp(min=0)
+    share = eigenvalues / eigenvalues.sum()
+    return float(-(share * (share + 1e-8).log()).sum())
 
 
 @dataclass(frozen=True)
@@ -42,10 +51,10 @@ class FeatureEntropy(NetworkScorer):
         """The entropy after the stem, each cell and each reduction, in nats."""
         import torch
 
-        seen = Features()
+        seen = Entropies()
         with torch.no_grad():
             subnet.logits(images, seen)
-        return entropies(seen.values)
+        return seen.values
 
 
 @register("isotropy")

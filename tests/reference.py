@@ -4,7 +4,7 @@ As in the papers' own code: every edge of every cell is computed, dead ones too,
 by zero; pooling and batch-norm are PyTorch's modules; images lie in the usual contiguous layout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,31 +18,36 @@ class Zero(nn.Module):
         return x * 0
 
 
-def norm(width: int) -> nn.Module:
+Norm = Callable[[int], nn.Module]
+
+
+def bare_norm(width: int) -> nn.Module:
+    """Batch-norm as supernets have it; stand-alone networks have PyTorch's defaults."""
     return nn.BatchNorm2d(width, affine=False, track_running_stats=False)
 
 
-def relu_conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+def relu_conv_norm(inputs: int, outputs: int, kernel: int, norm: Norm, stride: int = 1) -> nn.Sequential:
     conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
     return nn.Sequential(nn.ReLU(), conv, norm(outputs))
 
 
-def operation(name: str, width: int) -> nn.Module:
+def operation(name: str, width: int, norm: Norm) -> nn.Module:
     modules = {"none": Zero, "skip_connect": nn.Identity,
-               "nor_conv_1x1": lambda: relu_conv_norm(width, width, 1),
-               "nor_conv_3x3": lambda: relu_conv_norm(width, width, 3),
+               "nor_conv_1x1": lambda: relu_conv_norm(width, width, 1, norm),
+               "nor_conv_3x3": lambda: relu_conv_norm(width, width, 3, norm),
                "avg_pool_3x3": lambda: nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)}
     return modules[name]()
 
 
 class Cell(nn.Module):
-    """All operations on all edges; a node is the sum of its edges."""
+    """All operations on all edges, or those of one code only; a node is the sum of its edges."""
 
-    def __init__(self, engine: Supernet, width: int) -> None:
+    def __init__(self, engine: Supernet, width: int, norm: Norm, only: Sequence[int] | None) -> None:
         super().__init__()
         self.edges = engine.space.edges
         self.operations = nn.ModuleList(
-            nn.ModuleList(operation(name, width) for name in engine.space.op_names) for _ in self.edges)
+            nn.ModuleList(operation(name, width, norm) if only is None or only[edge] == op else None
+                          for op, name in enumerate(engine.space.op_names)) for edge in range(len(self.edges)))
 
     def forward(self, x: Tensor, code: Sequence[int]) -> Tensor:
         nodes = [x]
@@ -55,9 +60,9 @@ class Cell(nn.Module):
 class Reduction(nn.Module):
     """The residual block of stride 2 between two stages."""
 
-    def __init__(self, narrow: int, wide: int) -> None:
+    def __init__(self, narrow: int, wide: int, norm: Norm) -> None:
         super().__init__()
-        self.first, self.second = relu_conv_norm(narrow, wide, 3, stride=2), relu_conv_norm(wide, wide, 3)
+        self.first, self.second = relu_conv_norm(narrow, wide, 3, norm, stride=2), relu_conv_norm(wide, wide, 3, norm)
         self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(narrow, wide, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,17 +70,22 @@ class Reduction(nn.Module):
 
 
 class Reference(nn.Module):
-    """The network of a supernet's space and skeleton with (copies of) its weights, under the same code in every cell."""
+    """The network of a supernet's space and skeleton with (copies of) its weights, under the same code in every cell.
 
-    def __init__(self, engine: Supernet) -> None:
+    only: the network of this one code, with weights of its own, as those who measure one network after the other build it.
+    """
+
+    def __init__(self, engine: Supernet, only: Sequence[int] | None = None) -> None:
         super().__init__()
-        skeleton = engine.skeleton
+        skeleton, norm = engine.skeleton, bare_norm if only is None else nn.BatchNorm2d
         widths = skeleton.widths
         self.stem = nn.Sequential(nn.Conv2d(skeleton.image_channels, widths[0], 3, padding=1, bias=False), norm(widths[0]))
-        self.stages = nn.ModuleList(nn.ModuleList(Cell(engine, width) for _ in range(skeleton.cells)) for width in widths)
-        self.reductions = nn.ModuleList(Reduction(widths[i], widths[i + 1]) for i in range(STAGES - 1))
+        self.stages = nn.ModuleList(nn.ModuleList(Cell(engine, width, norm, only) for _ in range(skeleton.cells)) for width in widths)
+        self.reductions = nn.ModuleList(Reduction(widths[i], widths[i + 1], norm) for i in range(STAGES - 1))
         self.last = nn.Sequential(norm(widths[-1]), nn.ReLU())
         self.head = nn.Linear(widths[-1], skeleton.classes)
+        if only is not None:
+            return
         # The engine's name of a weight -> the weight here.
         self.weights = dict(self._names(engine))
         with torch.no_grad():
