@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Entropies(Watch):
-    """values: the entropy of the features after the stem, each cell and each reduction, in nats, taken while they are in cache."""
+    """values: the entropy of the features after the stem, each cell and each reduction, in nats, while they are in cache."""
 
     def __init__(self) -> None:
         self.values: list[float] = []
