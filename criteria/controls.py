@@ -31,7 +31,7 @@ class Unsplit:
 class Random:
     """The null: parts drawn by chance with the sizes of another criterion's parts (like=C), or of equal sizes.
 
-    The draw depends on the seed of the context and on k.
+    The draw depends on the seed of the context and on k. Architectures that the other criterion has in no part are in none.
     """
 
     like: Criterion | None = None
@@ -49,7 +49,9 @@ class Random:
     def split(self, ctx: Context, k: int) -> Partition:
         """The labels of the other criterion, or 0..k-1 in turn, in random order."""
         label = (np.arange(len(ctx.space)) % k).astype(np.int16) if self.like is None else self.like.split(ctx, k).label
-        return Partition(shuffled(label, ctx.seed, k), tuple(f"random {part}" for part in range(k)), None)
+        inside, dealt = label >= 0, label.copy()
+        dealt[inside] = shuffled(label[inside], ctx.seed, k)
+        return Partition(dealt, tuple(f"random {part}" for part in range(k)), None)
 
 
 def shuffled(label: NDArray[np.int16], seed: int, k: int) -> NDArray[np.int16]:

@@ -34,8 +34,10 @@ class MetricTree:
     At each node the metric of the supernet with one operation on the edge is taken for each operation, and of all divisions
     the one with the largest sum of distances between its sides is cut. metric: a criterion that scores (a supernet then has
     the mean score of its cells, which for `params` cuts like its own count), one with `score_masks`, or `random`: a division
-    drawn at each node, the null model. edges, levels: cut in that order, as many as there are levels (default: all of them);
-    order=score takes at each node the edge with the largest distance, as GM-NAS does. balanced=true: 2|3 only.
+    drawn at each node, the null model. Where networks are measured the mean is over connected cells, of a sample if one is asked
+    for; the released code measures one network instead, the mixture of all that a supernet may hold. edges, levels: cut in that
+    order, as many as there are levels (default: all of them); order=score takes at each node the edge with the largest distance,
+    as GM-NAS does. balanced=true: 2|3 only.
     mode=paper refuses a cut where the metric tells nothing apart; mode=released marks it with ! and does what the released
     code does: it cuts off the first operation, and sees the parameters of edge 0 only.
     Source: Ly-Manson et al., "Analyzing Few-Shot Neural Architecture Search in a Metric-Driven Framework", AutoML 2024.
@@ -113,6 +115,10 @@ class MetricTree:
 
         def mean(masks: Sequence[Mask]) -> NDArray[np.float64]:
             inside = [values[mask.holds(ctx.space.codes) & defined] for mask in masks]
+            for mask, scores in zip(masks, inside, strict=True):
+                if ctx.members is not None and not len(scores):
+                    raise UsageError(f"none of the {len(ctx.members)} architectures of the sample has a score in "
+                                     f"{mask.text(ctx.space, self.edges)}; take a larger sample or fewer levels.")
             return np.array([scores.mean() if len(scores) else np.nan for scores in inside])
 
         return mean

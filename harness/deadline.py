@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Lock, Thread, get_ident
+from threading import Event, Lock, Thread, current_thread, get_ident, main_thread
 
 from benchmarks.errors import RunError
 
@@ -19,9 +19,13 @@ GRACE = 20.0
 def deadline(criterion: str, seconds: float) -> Iterator[None]:
     """Interrupt the block, as Ctrl-C would, when it takes longer than that: RunError, naming the criterion.
 
-    For commands, in their main thread. Code that swallows the interruption, or does not come back from C within `GRACE` seconds,
-    ends the process with exit code 1 and one sentence. Code that holds the interpreter lock for ever cannot be ended from here.
+    In the main thread; others cannot be interrupted, so there is no limit in them. Code that swallows the interruption, or does
+    not come back from C within `GRACE` seconds, ends the process with exit code 1 and one sentence. Code that holds the
+    interpreter lock for ever cannot be ended from here.
     """
+    if current_thread() is not main_thread():
+        yield
+        return
     watch = _Watch(criterion, seconds)
     # A shell that starts a command in the background lets it ignore the interruption.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -20,6 +20,7 @@ from harness.part import Part, parts
 from harness.separation import Null, Separation, null, separation
 from harness.tau import Tau, number, tau
 from harness.twins import Twins, twins
+from harness.world import weights_of
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ class Diagnosis:
     undefined ones ranked last and with them left out, None where the criterion does not score. labels, oracle_labels: tau-b
     of the part numbers of the criterion and of the truth's own split (None where the truth has too few values for one).
     n_undefined, n_unassigned: architectures of the whole space without a score, and in no part; stability, twins and exposure
-    are about the whole space, too.
+    are about the whole space, too. weights: see `weights_of`.
     """
 
     criterion: str
@@ -56,12 +57,14 @@ class Diagnosis:
     exposure: tuple[Exposure, ...]
     edges: tuple[tuple[int, int], ...]
     op_names: tuple[str, ...]
+    weights: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, with null for NaN; `tau` holds objects of the contract's form."""
         taus = {"scores": self.scores, "scores_finite": self.scores_finite, "labels": self.labels, "oracle": self.oracle_labels}
         return {"criterion": self.criterion, "k": self.k, "population": self.population, "n": self.n, "truth": self.truth,
-                "truth_key": self.truth_key, "n_undefined": self.n_undefined, "n_unassigned": self.n_unassigned,
+                "truth_key": self.truth_key, "weights": self.weights, "n_undefined": self.n_undefined,
+                "n_unassigned": self.n_unassigned,
                 "tau": {name: None if value is None else value.to_json() for name, value in taus.items()},
                 "parts": [part.to_json() for part in self.parts], "separation": plain(self.separation),
                 "oracle": None if self.oracle is None else plain(self.oracle), "random": null_json(self.null),
@@ -91,7 +94,8 @@ def diagnose(criterion: Criterion, context: Context, k: int, truth: GroundTruth,
         separation=separation(made.label[members], true[members]),
         oracle=None if oracle is None else separation(oracle[members], true[members]),
         null=null_of(made, true, members, context.seed), stability=stability(criterion, context, made, seeds),
-        twins=twins(made.label, space), exposure=exposures(made, space), edges=space.edges, op_names=space.op_names)
+        twins=twins(made.label, space), exposure=exposures(made, space), edges=space.edges, op_names=space.op_names,
+        weights=weights_of(criterion))
 
 
 def known(judged: Population, truth: GroundTruth) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.benchmark import Benchmark, benchmark
+from benchmarks.benchmark import Benchmark, Population, benchmark
 from benchmarks.table import tables
 from benchmarks.truth import GroundTruth, load_truth
 from criteria.base import Context, Criterion
@@ -28,7 +28,8 @@ SCHEMA = "scores/1"
 class Scored:
     """values: float64 [n_seed, n_arch], NaN = undefined, of one seed only where the scores do not depend on it.
 
-    depends: whether the scores of any two seeds differ; None where only one was tried.
+    depends: whether the scores of any two seeds differ; None where only one was tried. sample: all that is scored, None = the
+    whole space.
     """
 
     criterion: str
@@ -37,6 +38,13 @@ class Scored:
     seeds: tuple[int, ...]
     values: NDArray[np.float64]
     depends: bool | None
+    sample: Population | None = None
+
+    @property
+    def n_undefined(self) -> int:
+        """Architectures that were to be scored and have no score from some seed."""
+        asked = self.values if self.sample is None else self.values[:, self.sample.members]
+        return int(np.isnan(asked).any(axis=0).sum())
 
     @property
     def columns(self) -> dict[str, NDArray[np.float64]]:
@@ -88,10 +96,10 @@ def _at_hand(bench: Benchmark, dataset: str | None) -> bool:
     return any(table.select(key) for table in tables())
 
 
-def scored(criterion: Criterion, context: Context, seeds: int) -> Scored:
+def scored(criterion: Criterion, context: Context, seeds: int, sample: Population | None = None) -> Scored:
     """Score from `seeds` seeds, beginning with that of the context; no third one where two give the same scores.
 
-    Raises what the criterion raises, UsageError for one that only splits.
+    sample: the only architectures whose scores are kept. Raises what the criterion raises, UsageError for one that only splits.
     """
     found = [score(criterion, context)]
     for seed in range(context.seed + 1, context.seed + seeds):
@@ -99,9 +107,11 @@ def scored(criterion: Criterion, context: Context, seeds: int) -> Scored:
         if len(found) == 2 and np.array_equal(found[0].values, found[1].values, equal_nan=True):
             found = found[:1]
             break
-    first = found[0]
+    first, values = found[0], np.stack([each.values for each in found])
+    if sample is not None:
+        values[:, np.setdiff1d(np.arange(values.shape[1]), sample.members)] = np.nan
     return Scored(criteria.text(criterion), first.meaning, first.unit, tuple(range(context.seed, context.seed + len(found))),
-                  np.stack([each.values for each in found]), None if seeds < 2 else len(found) > 1)
+                  values, None if seeds < 2 else len(found) > 1, sample)
 
 
 def truths_at_hand(bench: Benchmark, keys: Sequence[str] = (), dataset: str | None = None) -> tuple[GroundTruth, ...]:
@@ -119,11 +129,12 @@ def truths_at_hand(bench: Benchmark, keys: Sequence[str] = (), dataset: str | No
 
 
 def verdicts(found: Scored, bench: Benchmark, truths: Iterable[GroundTruth]) -> tuple[Verdict, ...]:
-    """The scores against each truth, on all architectures that it can judge and on the connected ones."""
+    """The scores against each truth, on all architectures that it can judge and on the connected ones, or on the sample."""
     judged = []
     for truth in truths:
         true = truth.mean()
-        for population in (bench.population(name, truth) for name in POPULATIONS):
+        populations = [found.sample] if found.sample else [bench.population(name, truth) for name in POPULATIONS]
+        for population in populations:
             members, name = population.members, population.name
             whole = tuple(tau(values[members], true[members], population=name) for values in found.values)
             finite = tuple(
@@ -136,6 +147,7 @@ def verdicts(found: Scored, bench: Benchmark, truths: Iterable[GroundTruth]) -> 
 def scores_file(found: Scored, criterion: Criterion, bench: Benchmark, dataset: str) -> Path:
     """Where scores lie unless the user says: its name holds whatever they depend on."""
     facts = "\n".join((found.criterion, criteria.source_sha256(criterion), bench.name, dataset, *map(str, found.seeds)))
+    facts += "" if found.sample is None else f"\n{found.sample.name}"
     name = f"{slug(found.criterion)}-{bench.name}-{dataset}-s{found.seeds[0]}-{sha256(facts.encode()).hexdigest()[:12]}.parquet"
     return results_home() / "scores" / name
 
@@ -144,5 +156,5 @@ def write_scores(path: Path, found: Scored, criterion: Criterion, bench: Benchma
     """The scores of all architectures as parquet, whole or not at all: index, arch, and a column a seed."""
     about = {"schema": SCHEMA, "criterion": found.criterion, "source_sha256": criteria.source_sha256(criterion),
              "benchmark": bench.name, "dataset": dataset, "seeds": " ".join(map(str, found.seeds)), "meaning": found.meaning,
-             "unit": found.unit}
+             "unit": found.unit, "population": found.sample.name if found.sample else "all"}
     write_frame(path, {"index": np.arange(len(bench.space)), "arch": bench.space.strings, **found.columns}, about)

@@ -57,11 +57,16 @@ def separation(label: Labels, true: Floats) -> Separation:
 
 
 def null(label: Labels, true: Floats, members: NDArray[np.int64], seed: int, draws: int = DRAWS) -> Null:
-    """The labels [n_arch] of a split dealt out anew over the whole space, and judged on the same members, `draws` times."""
+    """The labels [n_arch] of a split dealt out anew among what it has in a part, judged on the same members, `draws` times."""
     rng = np.random.default_rng(seed)
+    inside = np.flatnonzero(label >= 0)
     own = np.array(astuple(separation(label[members], true[members])))
-    drawn = [rng.permuted(np.tile(label, (rows, 1)), axis=1)[:, members] for rows in _chunks(draws, len(label))]
-    table = np.concatenate([separations(labels, true[members]) for labels in drawn])
+    tables = []
+    for rows in _chunks(draws, len(label)):
+        dealt = np.tile(label, (rows, 1))
+        dealt[:, inside] = rng.permuted(dealt[:, inside], axis=1)
+        tables.append(separations(dealt[:, members], true[members]))
+    table = np.concatenate(tables)
     low, high = np.percentile(table, (5, 95), axis=0).tolist()
     own, rounded = np.round(own, DECIMALS), np.round(table, DECIMALS)
     below, equal = (rounded < own).mean(axis=0), (rounded == own).mean(axis=0)

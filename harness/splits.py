@@ -24,6 +24,7 @@ from harness.separation import Null, Separation, separation
 from harness.store import results_home
 from harness.tau import number, ranks, tau_b
 from harness.twins import Twins, twins
+from harness.world import weights_of
 
 # So many are done, and this one is next.
 Report = Callable[[int, str], None]
@@ -32,7 +33,8 @@ Report = Callable[[int, str], None]
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """One criterion's split. seconds: that scoring and splitting took. scores, scores_finite: tau-b with undefined scores ranked
-    last and left out, None where the criterion does not score; that of the labels stands in `separation`."""
+    last and left out, None where the criterion does not score; that of the labels stands in `separation`. weights: see
+    `weights_of`."""
 
     criterion: str
     partition: Partition
@@ -43,11 +45,12 @@ class Candidate:
     null: Null
     twins: tuple[Twins, ...]
     stability: Stability
+    weights: str | None
 
     def to_json(self) -> dict[str, Any]:
         made = self.partition
-        return {"criterion": self.criterion, "k": made.k, "seconds": self.seconds, "parts": list(made.sizes),
-                "part_names": list(made.names), "n_unassigned": made.n_unassigned,
+        return {"criterion": self.criterion, "k": made.k, "seconds": self.seconds, "weights": self.weights,
+                "parts": list(made.sizes), "part_names": list(made.names), "n_unassigned": made.n_unassigned,
                 "n_undefined": 0 if made.scores is None else made.scores.n_undefined,
                 "tau": {"labels": number(self.separation.tau), "scores": number(self.scores),
                         "scores_finite": number(self.scores_finite)},
@@ -146,4 +149,4 @@ def _candidate(criterion: Criterion, context: Context, k: int, true: NDArray[np.
     values = None if made.scores is None else made.scores.values[members]
     last, finite = (None, None) if values is None else (tau_b(*ranks(values, true[members], how)) for how in ("last", "drop"))
     return Candidate(text, made, seconds, last, finite, separation(made.label[members], true[members]),
-                     null_of(made, true, members, context.seed), twins(made.label, context.space), stable)
+                     null_of(made, true, members, context.seed), twins(made.label, context.space), stable, weights_of(criterion))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from command import harness
@@ -86,7 +87,22 @@ def test_no_interruption_comes_late() -> None:
     time.sleep(0.05)
 
 
-@pytest.mark.parametrize("command", ["score --criterion {}", "diagnose --criterion {}", "compare-splits flops {}"])
+def test_in_other_threads_there_is_no_limit() -> None:
+    done = []
+
+    def work() -> None:
+        with deadline("elsewhere", 0.05):
+            time.sleep(0.2)
+            done.append(True)
+
+    thread = Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]
+
+
+@pytest.mark.parametrize("command", ["score --criterion {}", "diagnose --criterion {}", "compare-splits flops {}",
+                                     "run --criterion {}"])
 @pytest.mark.parametrize("name", ["Spins", "Sleeps"])
 def test_commands_name_what_hangs(command: str, name: str, plug: Path) -> None:
     said = harness(command.format(f"{plug}:{name}") + " --time-limit 0.5")

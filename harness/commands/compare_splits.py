@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import answer, benchmark_options, criterion_options, json_option
+from harness.commands.options import answer, benchmark_options, criterion_options, json_option, supernet_option
 
 
 @click.command("compare-splits", epilog="""\b
@@ -21,12 +21,13 @@ Examples:
 @click.option("--population", default="all", show_default=True, help="all, connected or distinct.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="Folder of the figures; by default one among the runs, named after what is compared.")
+@supernet_option
 @benchmark_options
 @criterion_options
 @json_option
 def compare_splits(names: tuple[str, ...], k: int, seed: int, seeds: int, population: str, out: Path | None,
-                   benchmark: str | None, dataset: str | None, truth: str | None, device: str, jobs: int, time_limit: float,
-                   as_json: bool) -> None:
+                   supernet: str | None, benchmark: str | None, dataset: str | None, truth: str | None, architectures: int | None,
+                   device: str, jobs: int, time_limit: float, as_json: bool) -> None:
     """Several criteria's splits before any training, side by side and with random ones, and figures of their parts.
 
     A criterion that fails is named with its reason; the others are compared, and the exit code is 1.
@@ -37,15 +38,18 @@ def compare_splits(names: tuple[str, ...], k: int, seed: int, seeds: int, popula
     from harness.report.costs import draw_costs
     from harness.report.splits import lineup_table
     from harness.report.violins import draw_violins
+    from harness.sample import judged_on
     from harness.splits import compare_splits as compute
     from harness.splits import figures_folder
     from harness.truths import subject
-    from harness.world import Machine, context_of
+    from harness.world import Machine, context_of, with_supernet
 
     asked, chosen = subject(benchmark, dataset, truth), [criteria.get(name) for name in names]
-    judged = asked.benchmark.population(population, asked.truth)
+    chosen = with_supernet(chosen, supernet) if supernet else chosen
+    judged = judged_on(asked.benchmark, asked.truth, population, architectures)
     with Reporter() as reporter:
-        context = context_of(asked.benchmark, asked.dataset, seed, asked.truth, chosen, Machine(device, jobs, reporter))
+        context = context_of(asked.benchmark, asked.dataset, seed, asked.truth, chosen, Machine(device, jobs), reporter,
+                             judged if architectures else None)
         found = compute(chosen, context, k, asked.truth, judged, seeds, time_limit,
                         lambda done, criterion: reporter.step("split", done, len(chosen), criterion))
         drawn = []

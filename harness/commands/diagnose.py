@@ -2,7 +2,7 @@
 
 import click
 
-from harness.commands.options import answer, benchmark_options, criterion_options, json_option
+from harness.commands.options import answer, benchmark_options, criterion_options, json_option, supernet_option
 
 
 @click.command(epilog="""\b
@@ -16,11 +16,13 @@ Examples:
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True,
               help="From so many seeds it splits to see whether that changes the parts; 1 leaves it out.")
 @click.option("--population", default="all", show_default=True, help="all, connected or distinct.")
+@supernet_option
 @benchmark_options
 @criterion_options
 @json_option
-def diagnose(criterion: str, k: int | None, seed: int, seeds: int, population: str, benchmark: str | None, dataset: str | None,
-             truth: str | None, device: str, jobs: int, time_limit: float, as_json: bool) -> None:
+def diagnose(criterion: str, k: int | None, seed: int, seeds: int, population: str, supernet: str | None, benchmark: str | None,
+             dataset: str | None, truth: str | None, architectures: int | None, device: str, jobs: int, time_limit: float,
+             as_json: bool) -> None:
     """A partition before any training: sizes, accuracies per part, tau of scores and labels, beside random and oracle splits.
 
     Also stability over seeds, twins torn apart, and how often training would meet each operation.
@@ -30,12 +32,15 @@ def diagnose(criterion: str, k: int | None, seed: int, seeds: int, population: s
     from harness.diagnosis import diagnose as compute
     from harness.progress import Reporter
     from harness.report.diagnosis import diagnosis_table
+    from harness.sample import judged_on
     from harness.truths import subject
-    from harness.world import Machine, context_of
+    from harness.world import Machine, context_of, with_supernet
 
     asked, chosen = subject(benchmark, dataset, truth), criteria.get(criterion)
-    judged = asked.benchmark.population(population, asked.truth)
+    chosen = with_supernet([chosen], supernet)[0] if supernet else chosen
+    judged = judged_on(asked.benchmark, asked.truth, population, architectures)
     with Reporter() as reporter, deadline(criteria.text(chosen), time_limit):
-        context = context_of(asked.benchmark, asked.dataset, seed, asked.truth, (chosen,), Machine(device, jobs, reporter))
+        context = context_of(asked.benchmark, asked.dataset, seed, asked.truth, (chosen,), Machine(device, jobs), reporter,
+                             judged if architectures else None)
         result = compute(chosen, context, chosen.fixed_k or 3 if k is None else k, asked.truth, judged, seeds)
     answer(as_json, result.to_json(), diagnosis_table(result))

@@ -25,15 +25,29 @@ def benchmark_options(command: F) -> F:
     return command
 
 
-def criterion_options(command: F) -> F:
-    """`--device`, `--jobs` and `--time-limit` of commands that ask criteria."""
+def supernet_option(command: F) -> F:
+    """`--supernet`."""
+    return click.option("--supernet", metavar="RUN", help="A finished run whose trained weights are asked by criteria that can "
+                        "(gradient_matching); by default they ask weights at their initialisation.")(command)
+
+
+def time_limit_option(command: F) -> F:
+    """`--time-limit`."""
     from harness.deadline import SECONDS
 
+    return click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=SECONDS, show_default=True,
+                        metavar="SECONDS", help="A criterion that takes longer is stopped.")(command)
+
+
+def criterion_options(command: F) -> F:
+    """`--architectures`, `--device`, `--jobs` and `--time-limit` of commands that ask criteria."""
+    command = time_limit_option(command)
     for option in (
-        click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=SECONDS, show_default=True,
-                     metavar="SECONDS", help="A criterion that takes longer is stopped."),
         click.option("--jobs", type=click.IntRange(min=0), default=0, help="Processes at once, where networks are measured."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda, likewise."),
+        click.option("--architectures", type=click.IntRange(min=2), metavar="N",
+                     help="Measure networks for a sample of N connected architectures only, and judge on it; it is the same for "
+                     "every criterion and run."),
     ):
         command = option(command)
     return command

@@ -10,6 +10,7 @@ from harness.commands.options import answer, criterion_options, json_option
 @click.command(epilog="""\b
 Examples:
   harness score --criterion flops
+  harness score --criterion naswot --architectures 500
   harness score --criterion ./my_proxy.py:MyProxy --benchmark nasbench201 --truth c10_test_200_v10 --out scores.parquet
 """)
 @click.option("--criterion", required=True, help="As for `harness run`; one that scores architectures.")
@@ -25,13 +26,14 @@ Examples:
 @criterion_options
 @json_option
 def score(criterion: str, benchmark: str | None, dataset: str | None, truths: tuple[str, ...], seed: int, seeds: int,
-          out: Path | None, device: str, jobs: int, time_limit: float, as_json: bool) -> None:
+          out: Path | None, architectures: int | None, device: str, jobs: int, time_limit: float, as_json: bool) -> None:
     """A criterion's scores of all architectures, written to a file, and their tau-b with every truth at hand."""
     from benchmarks.errors import UsageError
     from criteria.registry import criteria
     from harness.deadline import deadline
     from harness.progress import Reporter
     from harness.report.scores import scores_table
+    from harness.sample import sampled
     from harness.scores import scored, scores_file, setting, truths_at_hand, verdicts, write_scores
     from harness.world import Machine, context_of
 
@@ -40,13 +42,15 @@ def score(criterion: str, benchmark: str | None, dataset: str | None, truths: tu
     chosen = criteria.get(criterion)
     bench, used, truth = setting(benchmark, dataset, truths[0] if truths else None)
     known = truths_at_hand(bench, truths, dataset)
+    population = sampled(bench, truth, architectures) if architectures else None
     with Reporter() as reporter, deadline(criteria.text(chosen), time_limit):
-        context = context_of(bench, used, seed, truth, (chosen,), Machine(device, jobs, reporter))
-        found = scored(chosen, context, seeds)
+        context = context_of(bench, used, seed, truth, (chosen,), Machine(device, jobs), reporter, population)
+        found = scored(chosen, context, seeds, population)
     path = out or scores_file(found, chosen, bench, used)
     write_scores(path, found, chosen, bench, used)
     judged = verdicts(found, bench, known)
     content = {"criterion": found.criterion, "benchmark": bench.name, "dataset": used, "meaning": found.meaning,
-               "unit": found.unit, "seeds": list(found.seeds), "depends_on_seed": found.depends, "columns": list(found.columns),
+               "unit": found.unit, "population": population and population.name, "seeds": list(found.seeds),
+               "depends_on_seed": found.depends, "columns": list(found.columns),
                "file": str(path), "truths": [verdict.to_json() for verdict in judged]}
     answer(as_json, content, scores_table(found, judged, path))

@@ -37,7 +37,9 @@ def diagnosis_table(found: Diagnosis) -> RenderableType:
     lines = [table(HEADS, map(_part, found.parts)), Text(), _costs(found), Text(PARTS, style="dim"), Text(), _taus(found), Text(),
              _separations(found), Text(MEASURES, style="dim"), Text()]
     if found.n_unassigned:
-        lines.append(Text(f"{found.n_unassigned:,} architectures are in no part; only the scores' tau-b counts them."))
+        lines.append(Text(f"{found.n_unassigned:,} architectures are in no part; only the scores' tau-b counts any of them."))
+    if found.weights:
+        lines.append(Text(f"{found.criterion} asked the weights: {found.weights}."))
     lines += [Text(_stability(found)), Text(), _twins(found), Text(), *(_passes(found, each) for each in found.exposure),
               Text(PASSED, style="dim")]
     return Group(Text(title, style="bold"), Text(), *lines)

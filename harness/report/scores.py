@@ -35,10 +35,10 @@ def scores_table(found: Scored, judged: Sequence[Verdict], path: Path) -> Render
 
 
 def _seeds(found: Scored) -> str:
-    undefined = int((found.values != found.values).any(axis=0).sum())
-    lacking = f" {undefined:,} architectures have no score and are ranked last." if undefined else ""
+    lacking = f" {found.n_undefined:,} architectures have no score and are ranked last." if found.n_undefined else ""
+    rest = f"{lacking} Scored: {found.sample.name}." if found.sample else lacking
     if found.depends is None:
-        return f"From seed {found.seeds[0]} alone.{lacking}"
+        return f"From seed {found.seeds[0]} alone.{rest}"
     if found.depends:
-        return f"From {len(found.seeds)} seeds, on which the scores depend.{lacking}"
-    return f"The scores do not depend on the seed.{lacking}"
+        return f"From {len(found.seeds)} seeds, on which the scores depend.{rest}"
+    return f"The scores do not depend on the seed.{rest}"

@@ -11,11 +11,13 @@ from harness.splits import Candidate, Lineup, Refusal
 MOST_SIZES = 5
 HEADS = ("criterion", "k", "seconds", "sizes", "tau-b of\nlabels", "tau-b of\nscores", "eta2", "percen-\ntile", "top 1 %:\nshare",
          "enrich-\nment", "entropy\n(bits)", "twins apart: by cell\n/ function / training")
-MEANING = ("seconds: scoring and splitting. tau-b: of part numbers and of scores (undefined ones last) against the truth; "
-           "`harness diagnose` has intervals. eta2: share of the variance of the true accuracies that lies between the parts; "
-           "percentile: per cent of {draws} random splits of the same sizes that it exceeds. top 1 %: the largest share of the "
-           "best 1 % that one part holds, its enrichment over the part's share of all, and the entropy of all parts' shares. "
-           "twins apart: architectures whose twin, of the same cell, function or stand-alone network, lies in another part.")
+MEANING = ("seconds: scoring and splitting; measurements that were kept are only read. In no part: what has no score (where "
+           "networks are measured, disconnected architectures and those outside a sample); only the scores' tau-b counts it. "
+           "tau-b: of part numbers and of scores (undefined ones last) against the truth; `harness diagnose` has intervals. "
+           "eta2: share of the variance of the true accuracies that lies between the parts; percentile: per cent of {draws} "
+           "random splits of the same sizes that it exceeds. top 1 %: the largest share of the best 1 % that one part holds, its "
+           "enrichment over the part's share of all, and the entropy of all parts' shares. twins apart: architectures whose "
+           "twin, of the same cell, function or stand-alone network, lies in another part.")
 AGREEMENT = "Agreement, 0 = as by chance: adjusted Rand index above the diagonal, adjusted mutual information below."
 
 
@@ -29,6 +31,7 @@ def lineup_table(found: Lineup) -> RenderableType:
             + ((_stability(row),) if stable else ()) for row in found.rows]
     lines: list[RenderableType] = [Text(title, style="bold"), Text(), table(heads, rows)]
     lines += [Text(f"{row.criterion}: not compared. {row.reason}") for row in found.refusals]
+    lines += [Text(f"{row.criterion} asked the weights: {row.weights}.") for row in found.candidates if row.weights]
     lines.append(Text(MEANING.format(draws=draws), style="dim"))
     if len(found.candidates) > 1:
         lines += [Text(), _agreements(found), Text(AGREEMENT, style="dim")]
