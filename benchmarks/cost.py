@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from benchmarks.space import Space
 
 STAGES = 3
+# Hidden units of the simplex-net of K-shot NAS, as in its only public program (david-0429/Greedy-K-shot-NAS).
+SIMPLEX_HIDDEN = 100
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,29 @@ def flops(space: Space, skeleton: Skeleton = NASBENCH201, live_only: bool = Fals
 
 def supernet_params(space: Space, skeleton: Skeleton) -> int:
     """Parameters of one supernet with all operations on all edges and batch-norm without affine parameters."""
+    return skeleton.fixed_params(affine=False) + sum(_cells_params(space, skeleton, width) for width in skeleton.widths)
+
+
+def unused_params(space: Space, skeleton: Skeleton, codes: NDArray[np.uint8]) -> int:
+    """Parameters of a supernet's convolutions that none of the codes [m, n_edge] has."""
+    absent = [int(name[-1]) for op, name in enumerate(space.op_names) if name.startswith("nor_conv")
+              for edge in range(len(space.edges)) if op not in codes[:, edge]]
+    return sum(skeleton.edge_params(kernel, affine=False) for kernel in absent)
+
+
+def layered_params(space: Space, skeleton: Skeleton, copies: int) -> int:
+    """Parameters of one supernet whose cells after the first stage exist in so many copies; the rest is common to all."""
+    later = sum(_cells_params(space, skeleton, width) for width in skeleton.widths[1:])
+    return supernet_params(space, skeleton) + (copies - 1) * later
+
+
+def mixture_params(space: Space, skeleton: Skeleton, copies: int) -> int:
+    """Parameters of so many copies of a supernet and of the simplex-net, which weighs the copies for an architecture."""
+    inputs = len(space.edges) * len(space.op_names)
+    return copies * supernet_params(space, skeleton) + (inputs + 1) * SIMPLEX_HIDDEN + (SIMPLEX_HIDDEN + 1) * copies
+
+
+def _cells_params(space: Space, skeleton: Skeleton, width: int) -> int:
+    """Parameters of the supernet cells of the stage of that width."""
     kernels = [int(name[-1]) for name in space.op_names if name.startswith("nor_conv")]
-    edges = len(space.edges) * sum(skeleton.edge_params(kernel, affine=False) for kernel in kernels)
-    return skeleton.fixed_params(affine=False) + edges
+    return skeleton.cells * len(space.edges) * sum(kernel * kernel * width * width for kernel in kernels)

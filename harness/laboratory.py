@@ -1,4 +1,4 @@
-"""Where networks are measured at their initialisation: each function of the space once, in parallel, kept on disk as it goes."""
+"""Where networks are measured for criteria: each function of the space once, in parallel, kept on disk as it goes."""
 
 import re
 import time
@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.benchmark import benchmark
-from benchmarks.errors import RunError
-from benchmarks.images import load_images
+from benchmarks.errors import RunError, UsageError
 from benchmarks.seeds import derive
 from criteria.mask import Mask
 from criteria.matching import GradientMatching
 from criteria.network import NetworkScorer
 from criteria.registry import criteria
 from harness.device import devices, settle
+from harness.generation import Generation, read_generation
 from harness.parallel import Send, spread
-from harness.probe import Cell, Network, batch, kept, kept_trained
+from harness.probe import Cell, Entrance, Network, batch, kept, kept_entrance, kept_images, kept_trained
 from harness.progress import Reporter, silent
 from harness.store import read_frame, results_home, slug, sole_writer, write_frame
-from harness.supernet import Supernet
+from harness.task import Task
 
 # Raised when the code changes what a measurement is.
 VERSION = 1
@@ -38,8 +38,8 @@ SAVE_SECONDS = 10.0
 class Laboratory:
     """Measures architectures for criteria that need a network; see criteria/network.py.
 
-    seed: of weights and batch. What was measured is kept in `home` ($HARNESS_RESULTS/scores), one folder for all that changes a
-    number, so that another sample of architectures goes on with it.
+    seed: of weights and batch. parent: the trained supernets that `match` asks. What was measured is kept in `home`
+    ($HARNESS_RESULTS/scores), one folder for all that changes a number, so that another sample of architectures goes on with it.
     """
 
     benchmark: str
@@ -49,6 +49,7 @@ class Laboratory:
     jobs: int = 0
     reporter: Reporter = field(default_factory=silent)
     home: Path = field(default_factory=lambda: results_home() / "scores")
+    parent: Generation | None = None
 
     def measure(self, scorer: NetworkScorer, members: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """float64 [n_arch]: scorer.measure of every connected architecture, or of those of them in `members` [m]; NaN elsewhere.
@@ -74,22 +75,39 @@ class Laboratory:
         return values
 
     def match(self, matching: GradientMatching, mask: Mask, edge: int) -> NDArray[np.float64]:
-        """float64 [n_op, n_op]: matching.alike of the operations that `mask` allows on `edge`, the mean over its batches."""
+        """float64 [n_op, n_op]: matching.alike of the operations that `mask` allows on `edge`, the mean over its batches.
+
+        Asked is the trained supernet that holds the mask, or, without a parent, one at its initialisation. UsageError when there
+        is a parent and no such supernet, or it is of another data set.
+        """
         space, ops = benchmark(self.benchmark).space, mask.allowed[edge]
-        folder = self.home / self._name(matching)
+        found = devices(self.device)
+        holder = self._holder(matching, mask, found[0])
+        folder = self.home / self._name(matching, holder)
         path = folder / f"{mask.text(space, range(len(space.edges))).replace('/', '.')}-{edge}.parquet"
         about = {"schema": "similarities/1", "key": folder.name}
         with sole_writer(folder):
             if not path.exists():
-                found = devices(self.device)
                 asked = Network(self.benchmark, self.dataset, matching.init, matching.channels, matching.cells)
-                draws = [_Draw(matching, replace(asked, device=found[i % len(found)]), self.seed, mask, edge, i)
+                draws = [_Draw(matching, replace(asked, device=found[i % len(found)]), holder, self.seed, mask, edge, i)
                          for i in range(matching.batches)]
                 workers = self.jobs or (cpu_count() if found == ("cpu",) else len(found))
                 mean = np.mean(spread(_match, draws, workers, lambda: None), axis=0)
                 write_frame(path, {str(op): mean[:, i] for i, op in enumerate(ops)}, about)
             columns, _ = read_frame(path, about)
         return np.stack([columns[str(op)] for op in ops], axis=1)
+
+    def _holder(self, matching: GradientMatching, mask: Mask, device: str) -> Task | None:
+        """The trained supernet that a mask is asked of, where there is one."""
+        space = benchmark(self.benchmark).space
+        parent = read_generation(matching.supernet, device) if matching.supernet else self.parent
+        if parent is None:
+            return None
+        holder = parent.holder(np.flatnonzero(mask.holds(space.codes) & space.connected))
+        if not holder.weights.exists() or (holder.spec.benchmark, holder.spec.dataset) != (self.benchmark, self.dataset):
+            raise UsageError(f"The run {holder.folder.name} has no trained supernet of {self.benchmark} on {self.dataset}; name "
+                             "one that was run to its end.")
+        return holder
 
     def _measure(self, scorer: NetworkScorer, missing: Sequence[int], known: "_Known") -> None:
         found = devices(self.device)
@@ -112,17 +130,18 @@ class Laboratory:
         finally:
             known.save()
 
-    def _name(self, asked: NetworkScorer | GradientMatching) -> str:
+    def _name(self, asked: NetworkScorer | GradientMatching, trained: Task | None = None) -> str:
         """`<criterion>-<benchmark>-<dataset>-s0-<12 hex>`; the hex digits are the hash of all that changes a measurement."""
         # How scores are cut, and how often, changes none of them.
         plain: NetworkScorer | GradientMatching
         if isinstance(asked, NetworkScorer):
-            plain, noise = replace(asked, rule="quantile", thresholds=()), asked.shown == "noise"
+            plain, noise = replace(asked, rule="quantile", thresholds=(), sizes=()), asked.shown == "noise"
         else:
             plain, noise = replace(asked, levels=1), False
         text = re.sub(r"[^\[\]=+]*\.py:", "", criteria.text(plain))
         facts = (VERSION, text, criteria.source_sha256(plain), self.benchmark, self.dataset,
-                 "noise" if noise else load_images(self.dataset).sha256, self.seed)
+                 "noise" if noise else kept_images(self.dataset).sha256, self.seed,
+                 *((trained.key,) if trained else ()))
         digest = sha256(repr(facts).encode()).hexdigest()[:KEY_DIGITS]
         return f"{slug(text)}-{self.benchmark}-{self.dataset}-s{self.seed}-{digest}"
 
@@ -173,7 +192,8 @@ def _work(share: _Share, send: Send) -> None:
     scorer, codes = share.scorer, benchmark(share.network.benchmark).space.codes
     images, labels = shown(scorer, share.network, share.seed)
     for index in share.members:
-        values = [float(scorer.measure(Cell(network, codes[index]), images, labels)) for network in _networks(share, index)]
+        values = [float(scorer.measure(Cell(entrance.network, codes[index], entrance), images, labels))
+                  for entrance in _entrances(share, index)]
         if np.isinf(values).any():
             raise RunError(f"The criterion '{criteria.text(scorer)}' gives an infinite score for architecture {index}; an "
                            "undefined one must be NaN.")
@@ -186,11 +206,11 @@ def shown(scorer: NetworkScorer, network: Network, seed: int) -> tuple[Tensor, T
     return images.double() if scorer.double else images, labels
 
 
-def _networks(share: _Share, index: int) -> list[Supernet]:
-    """One network for each repeat; those with weights of their own are drawn anew for every architecture."""
+def _entrances(share: _Share, index: int) -> list[Entrance]:
+    """To one network for each repeat; those with weights of their own are drawn anew for every architecture."""
     if share.scorer.weights == "shared":
-        return [kept(share.network, derive(share.seed, "probe", repeat)) for repeat in range(share.scorer.repeats)]
-    return [share.network.drawn(derive(share.seed, "probe", index, repeat)) for repeat in range(share.scorer.repeats)]
+        return [kept_entrance(share.network, derive(share.seed, "probe", repeat)) for repeat in range(share.scorer.repeats)]
+    return [Entrance(share.network.drawn(derive(share.seed, "probe", index, repeat))) for repeat in range(share.scorer.repeats)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +219,7 @@ class _Draw:
 
     matching: GradientMatching
     network: Network
+    trained: Task | None
     seed: int
     mask: Mask
     edge: int
@@ -208,9 +229,10 @@ class _Draw:
 def _match(draw: _Draw, send: Send) -> NDArray[np.float64]:
     settle(draw.network.device)
     space, asked = benchmark(draw.network.benchmark).space, draw.matching
-    network = (kept_trained(draw.network, asked.supernet) if asked.supernet
-               else kept(draw.network, derive(draw.seed, "probe", 0)))
-    images, labels = batch(draw.network.dataset, asked.batch, draw.seed, draw.network.device, draw.number)
+    one, device = draw.trained, draw.network.device
+    network = kept(draw.network, derive(draw.seed, "probe", 0)) if one is None \
+        else kept_trained(one.spec, one.weights, one.key, device)
+    images, labels = batch(draw.network.dataset, asked.batch, draw.seed, device, draw.number)
     # Whatever the operation: the same path on the other edges.
     paths = np.flatnonzero(draw.mask.holds(space.codes) & space.connected)
     path = space.codes[np.random.default_rng(derive(draw.seed, "probe", "path", draw.number)).choice(paths)]

@@ -13,6 +13,11 @@ EPSILON = 1e-5  # PyTorch's default, which the benchmark's networks use
 NARROW, ROW = 16, 128
 
 
+def memory_format(weight: Tensor) -> torch.memory_format:
+    """The layout of weights: those of convolutions are channels-last, as the feature maps are."""
+    return torch.channels_last if weight.dim() == 4 else torch.contiguous_format
+
+
 def norm(x: Tensor) -> Tensor:
     """Batch-norm with the batch's own statistics, without affine parameters."""
     if x.shape[1] <= NARROW and not x.is_cuda and not torch.is_grad_enabled():
@@ -20,7 +25,7 @@ def norm(x: Tensor) -> Tensor:
     return F.batch_norm(x, None, None, training=True, eps=EPSILON)
 
 
-def unchanged(x: Tensor) -> Tensor:
+def unchanged(x: Tensor, m: int = 1) -> Tensor:
     """Where a network has no batch-norm."""
     return x
 

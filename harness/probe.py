@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,15 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.benchmark import benchmark
-from benchmarks.errors import UsageError
-from benchmarks.images import load_images
+from benchmarks.images import ImageData, load_images
 from benchmarks.seeds import derive
 from criteria.network import Watch
 from harness.augment import normalise
 from harness.checkpoint import read_tensors
 from harness.spec import RunSpec
-from harness.store import SPEC_SCHEMA, find_run, read_json
-from harness.supernet import Supernet
+from harness.supernet import Node, Supernet
 
 
 @dataclass(frozen=True)
@@ -48,19 +47,6 @@ class Network:
                     weight.abs_()
         return made.to(self.device)
 
-    def trained(self, run: str) -> Supernet:
-        """The only supernet of a run, as it was trained; UsageError for a run that has several or another space's."""
-        folder = find_run(run)
-        content = read_json(folder / "spec.json", SPEC_SCHEMA)
-        spec = RunSpec.from_dict(content["spec"])
-        if (spec.benchmark, spec.dataset) != (self.benchmark, self.dataset) or not (folder / "supernet-0.safetensors").exists() \
-                or (folder / "supernet-1.safetensors").exists():
-            raise UsageError(f"The run {folder.name} has not one trained supernet of {self.benchmark} on {self.dataset}; name a "
-                             "finished run with --share all.")
-        made = Supernet(benchmark(spec.benchmark).space, spec.skeleton, 0)
-        made.load_state_dict(read_tensors(folder / "supernet-0.safetensors", {"key": content["key"]})[0])
-        return made.to(self.device)
-
 
 @lru_cache(maxsize=8)
 def kept(network: Network, seed: int) -> Supernet:
@@ -69,14 +55,22 @@ def kept(network: Network, seed: int) -> Supernet:
 
 
 @lru_cache(maxsize=1)
-def kept_trained(network: Network, run: str) -> Supernet:
-    """The network of a run, read once by each process."""
-    return network.trained(run)
+def kept_trained(spec: RunSpec, weights: Path, key: str, device: str) -> Supernet:
+    """A supernet of a run as it was trained, read once by each process."""
+    made = Supernet(benchmark(spec.benchmark).space, spec.skeleton, 0)
+    made.load_state_dict(read_tensors(weights, {"key": key})[0])
+    return made.to(device)
+
+
+@lru_cache(maxsize=1)
+def kept_images(dataset: str) -> ImageData:
+    """The images of a data set, read once by each process."""
+    return load_images(dataset)
 
 
 def batch(dataset: str, size: int, seed: int, device: str, number: int = 0, noise: bool = False) -> tuple[Tensor, Tensor]:
     """(float [B, channels, h, w], int64 [B]): images of the training half, not augmented, or of the same shape from N(0, 1)."""
-    data = load_images(dataset)
+    data = kept_images(dataset)
     order = np.random.default_rng(derive(seed, "probe", "batch")).permutation(len(data.train))
     chosen = data.train.take(np.take(order, np.arange(number * size, (number + 1) * size), mode="wrap"))
     if noise:
@@ -87,17 +81,42 @@ def batch(dataset: str, size: int, seed: int, device: str, number: int = 0, nois
     return images.to(device), torch.from_numpy(chosen.labels).to(device)
 
 
+class Entrance:
+    """What a network makes of images before its first cell, kept from one architecture to the next."""
+
+    def __init__(self, network: Supernet) -> None:
+        self.network = network
+        self._images: Tensor | None = None
+        self._node: Node | None = None
+
+    def __call__(self, images: Tensor) -> Node | None:
+        """None where gradients are wanted: those of one architecture are no other's."""
+        if torch.is_grad_enabled():
+            return None
+        if images is not self._images:
+            self._images, self._node = images, self.network.entry(images)
+        return self._node
+
+
+@lru_cache(maxsize=8)
+def kept_entrance(network: Network, seed: int) -> Entrance:
+    """The entrance of the network of a seed, made once by each process."""
+    return Entrance(kept(network, seed))
+
+
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One architecture of a network; see Subnet in criteria/network.py."""
+    """One architecture of a network; see Subnet in criteria/network.py. entrance: shared with others of the network."""
 
     network: Supernet
     code: NDArray[np.uint8]
+    entrance: Entrance | None = None
 
     @property
     def weights(self) -> dict[str, Tensor]:
         return self.network.weights_of(self.code)
 
     def logits(self, images: Tensor, watch: Watch | None = None) -> Tensor:
-        logits: Tensor = self.network(images, self.code[None], watch)[0]
+        entry = self.entrance(images) if self.entrance else None
+        logits: Tensor = self.network(images, self.code[None], watch, entry)[0]
         return logits

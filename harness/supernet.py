@@ -30,8 +30,9 @@ Terms = tuple[tuple[int, int, int], ...]
 Plan = tuple[tuple[int, Terms], ...]
 # Architectures that a GPU computes together; at 512 images and 8 channels of 32x32 each feature map of them all is 256 MiB.
 TOGETHER = 16
-# Batch-norm, as the device and the network have it.
+# Batch-norm, as the device and the network have it; of x [m * B, c, h, w], the batches of m architectures one after another.
 Norm = Callable[[Tensor], Tensor]
+NormEach = Callable[[Tensor, int], Tensor]
 
 
 class Supernet(nn.Module):
@@ -45,6 +46,7 @@ class Supernet(nn.Module):
         super().__init__()
         self.space, self.skeleton, self.normalised = space, skeleton, normalised
         self._norm: Norm = norm if normalised else unchanged
+        self._norm_each: NormEach = norm_each if normalised else unchanged
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._convs = frozenset(op for op, name in enumerate(space.op_names) if name.startswith("nor_conv"))
         draw = Initialiser(seed, init)
@@ -67,19 +69,38 @@ class Supernet(nn.Module):
             self.register_parameter(f"reduce{stage}_shortcut", draw.conv(narrow, wide, 1))
         self.head, self.head_bias = draw.linear(widths[-1], skeleton.classes)
 
-    def forward(self, images: Tensor, codes: Sequence[Sequence[int]] | NDArray[np.uint8], watch: Watch | None = None) -> Tensor:
+    def forward(self, images: Tensor, codes: Sequence[Sequence[int]] | NDArray[np.uint8], watch: Watch | None = None,
+                entry: "Node | None" = None) -> Tensor:
         """float [M, B, classes]: logits of float images [B, channels, H, W] under each of the codes [M, n_edge].
 
         A GPU is launch bound at these widths, so there all architectures run together; on a CPU one architecture at a
         time stays in cache. Both normalise each architecture's batch by itself. A `watch` sees one architecture at a time.
+        entry: `self.entry(images)`, for calls that have the images in common.
         """
         images = images.contiguous(memory_format=torch.channels_last)
         plans = [self._plan(tuple(int(op) for op in code)) for code in codes]
         if images.is_cuda and len(plans) > 1 and watch is None:
             groups = (plans[start : start + TOGETHER] for start in range(0, len(plans), TOGETHER))
             return torch.cat([self._together(images, group) for group in groups])
-        stem = _Node(self._stem(images, watch), shared=True)
+        stem = entry or self.entry(images)
+        if watch and stem.conv is not None:
+            watch.conv("stem", stem.conv)
         return torch.stack([self._alone(stem, plan, watch) for plan in plans])
+
+    def entry(self, images: Tensor) -> "Node":
+        """What all architectures make of images [B, channels, H, W] at first: what leaves the stem, and more when one asks."""
+        conv, value = self._stem(images.contiguous(memory_format=torch.channels_last))
+        return Node(value, conv, shared=True)
+
+    @property
+    def engine(self) -> "Supernet":
+        """The network that computes: itself."""
+        return self
+
+    def normalise_by(self, each: NormEach) -> None:
+        """Let all batch-norms be another function; `norm_each` is the one that they begin with."""
+        self._norm_each = each
+        self._norm = norm if each is norm_each else lambda x: each(x, 1)
 
     def weights_of(self, code: NDArray[np.uint8]) -> dict[str, Tensor]:
         """The weights behind an architecture's logits, by name: convolutions of live edges, stem, reductions and classifier."""
@@ -99,13 +120,12 @@ class Supernet(nn.Module):
             self._plans[code] = tuple((target, tuple(terms[target])) for target in sorted(terms))
         return self._plans[code]
 
-    def _stem(self, images: Tensor, watch: Watch | None = None) -> Tensor:
+    def _stem(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The stem's convolution, before and after batch-norm."""
         conv = F.conv2d(images, self.stem, padding=1)
-        if watch:
-            watch.conv("stem", conv)
-        return self._norm(conv)
+        return conv, self._norm(conv)
 
-    def _alone(self, stem: "_Node", plan: Plan, watch: Watch | None) -> Tensor:
+    def _alone(self, stem: "Node", plan: Plan, watch: Watch | None) -> Tensor:
         """float [B, classes] of one architecture."""
         if not plan:
             return self.head_bias.expand(len(stem.value), -1)
@@ -113,7 +133,7 @@ class Supernet(nn.Module):
             watch.features(stem.value)
         x = self._cell(stem, 0, plan, watch)
         for position in range(1, len(self._names)):
-            entry = _Node(self._reduced(position, x, self._norm, watch))
+            entry = Node(self._reduced(position, x, self._norm, watch))
             if watch and entry.value is not x:
                 watch.features(entry.value)
             x = self._cell(entry, position, plan, watch)
@@ -122,7 +142,7 @@ class Supernet(nn.Module):
             watch.relu(last, 1)
         return F.linear(F.relu(last).mean((2, 3)), self.head, self.head_bias)
 
-    def _cell(self, entry: "_Node", position: int, plan: Plan, watch: Watch | None) -> Tensor:
+    def _cell(self, entry: "Node", position: int, plan: Plan, watch: Watch | None) -> Tensor:
         nodes = {0: entry}
         for target, terms in plan:
             total = None
@@ -130,7 +150,7 @@ class Supernet(nn.Module):
                 flow = self._flow(nodes[source], position, edge, op, watch)
                 total = flow if total is None else total + flow
             assert total is not None
-            nodes[target] = _Node(total)
+            nodes[target] = Node(total)
         out = nodes[plan[-1][0]].value
         if watch:
             for source, node in nodes.items():
@@ -140,22 +160,22 @@ class Supernet(nn.Module):
             watch.features(out)
         return out
 
-    def _flow(self, source: "_Node", position: int, edge: int, op: int, watch: Watch | None) -> Tensor:
+    def _flow(self, source: "Node", position: int, edge: int, op: int, watch: Watch | None) -> Tensor:
         """What an edge makes of its source."""
         name = self.space.op_names[op]
         if name == "skip_connect":
             return source.value
         if name == "avg_pool_3x3":
             return source.pooled
-        if (edge, op) in source.kept and watch is None:
-            return source.kept[edge, op]
-        weight = self._weight(position, edge, op)
-        conv = F.conv2d(source.rectified, weight, padding=weight.shape[-1] // 2)
-        if watch:
+        conv, flow = source.kept.get((edge, op), (None, None))
+        if flow is None or (watch and conv is None):
+            weight = self._weight(position, edge, op)
+            conv = F.conv2d(source.rectified, weight, padding=weight.shape[-1] // 2)
+            flow = self._norm(conv)
+            if source.shared:
+                source.kept[edge, op] = conv if watch else None, flow
+        if watch and conv is not None:
             watch.conv(self._names[position][edge, op], conv)
-        flow = self._norm(conv)
-        if source.shared:
-            source.kept[edge, op] = flow
         return flow
 
     def _weight(self, position: int, edge: int, op: int) -> Tensor:
@@ -186,9 +206,9 @@ class Supernet(nn.Module):
         m, b = len(plans), len(images)
 
         def norm(x: Tensor) -> Tensor:
-            return norm_each(x, len(x) // b) if self.normalised else x
+            return self._norm_each(x, len(x) // b)
 
-        x = self._stem(images).repeat(m, 1, 1, 1)
+        x = self._stem(images)[1].repeat(m, 1, 1, 1)
         for position in range(len(self._names)):
             x = self._cell_together(self._reduced(position, x, norm), position, plans, norm)
         features = F.relu(norm(x)).mean((2, 3))
@@ -218,13 +238,16 @@ class Supernet(nn.Module):
         return values[self.space.n_node - 1].flatten(0, 1)
 
 
-class _Node:
-    """A node's value and what its edges want of it, each computed once; `shared`: by several architectures."""
+class Node:
+    """A node's value and what its edges want of it, each computed once; `shared`: by several architectures.
 
-    def __init__(self, value: Tensor, shared: bool = False) -> None:
-        self.value, self.shared = value, shared
-        # (edge, operation) -> its normalised convolution. Within one architecture no edge asks twice.
-        self.kept: dict[tuple[int, int], Tensor] = {}
+    conv: what batch-norm made the value of, at the stem.
+    """
+
+    def __init__(self, value: Tensor, conv: Tensor | None = None, shared: bool = False) -> None:
+        self.value, self.conv, self.shared = value, conv, shared
+        # (edge, operation) -> its convolution, where somebody watches, and that normalised. No architecture asks twice.
+        self.kept: dict[tuple[int, int], tuple[Tensor | None, Tensor]] = {}
 
     @cached_property
     def rectified(self) -> Tensor:

@@ -80,7 +80,8 @@ class Reference(nn.Module):
         skeleton, norm = engine.skeleton, bare_norm if only is None else nn.BatchNorm2d
         widths = skeleton.widths
         self.stem = nn.Sequential(nn.Conv2d(skeleton.image_channels, widths[0], 3, padding=1, bias=False), norm(widths[0]))
-        self.stages = nn.ModuleList(nn.ModuleList(Cell(engine, width, norm, only) for _ in range(skeleton.cells)) for width in widths)
+        self.stages = nn.ModuleList(
+            nn.ModuleList(Cell(engine, width, norm, only) for _ in range(skeleton.cells)) for width in widths)
         self.reductions = nn.ModuleList(Reduction(widths[i], widths[i + 1], norm) for i in range(STAGES - 1))
         self.last = nn.Sequential(norm(widths[-1]), nn.ReLU())
         self.head = nn.Linear(widths[-1], skeleton.classes)

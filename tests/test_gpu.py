@@ -80,7 +80,7 @@ def test_batches_are_the_same() -> None:
         assert torch.equal(labels, others.cpu())
 
 
-@pytest.mark.parametrize("share", ["part", "all"])
+@pytest.mark.parametrize("share", ["part", "all", "layers", "mixture"])
 def test_a_whole_training_and_its_estimates(share: str, pool: Pool, tmp_path: Path) -> None:
     spec = replace(SPEC, share=share)
     wanted = np.sort(np.random.default_rng(2).choice(SPACE.population("connected"), 60, replace=False))
