@@ -29,6 +29,14 @@ def log_rank_sum(scores: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.where(np.isinf(table).all(axis=0), np.nan, total)
 
 
+def scored(member: Criterion, ctx: Context) -> NDArray[np.float64]:
+    """float64 [n_arch]: the scores of a member of a sum; UsageError when it does not score."""
+    if not isinstance(member, Scorer):
+        raise UsageError(f"its member '{criteria.text(member)}' does not score architectures; name criteria that do.")
+    seen = ctx if "truth" in member.needs else replace(ctx, truth=None)
+    return checked(member.score(seen), ctx).values
+
+
 @register("ensemble")
 @dataclass(frozen=True)
 class Ensemble(Scorer):
@@ -50,12 +58,7 @@ class Ensemble(Scorer):
         """The log-rank sum of every architecture; UsageError when a member does not score."""
         if not self.of:
             raise UsageError("it has no members; name some, as in ensemble[params+paths].")
-        columns = []
-        for member in self.of:
-            if not isinstance(member, Scorer):
-                raise UsageError(f"its member '{criteria.text(member)}' does not score architectures; name criteria that do.")
-            seen = ctx if "truth" in member.needs else replace(ctx, truth=None)
-            columns.append(checked(member.score(seen), ctx).values)
+        columns = [scored(member, ctx) for member in self.of]
         asked = np.arange(len(ctx.space)) if ctx.members is None else ctx.members
         values = np.full(len(ctx.space), np.nan)
         values[asked] = log_rank_sum([column[asked] for column in columns])

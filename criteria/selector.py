@@ -41,7 +41,7 @@ def parse(selector: str) -> tuple[str, dict[str, str]]:
     if shape is None or selector.count("[") != selector.count("]"):
         raise UsageError(f"'{selector}' is no selector; write name or name[parameter=value,...].")
     raw: dict[str, str] = {}
-    for item in _parts(shape["items"] or "", ","):
+    for item in parts(shape["items"] or "", ","):
         key, equals, value = item.partition("=")
         if not equals or "[" in key:  # the '=' of a nested selector is not ours
             key, value = "", item
@@ -95,7 +95,7 @@ def hints(cls: type) -> dict[str, Any]:
                        "import that type in its module.") from error
 
 
-def _parts(text: str, separator: str) -> list[str]:
+def parts(text: str, separator: str) -> list[str]:
     """The text cut at separators outside brackets; nothing from blank text."""
     found, depth = [""], 0
     for char in text:
@@ -118,7 +118,7 @@ def _read(text: str, kind: Any, where: str, nested: Nested) -> Any:
     if get_origin(kind) in (Union, UnionType):
         return None if not text else _read(text, _some(kind), where, nested)
     if get_origin(kind) is tuple:
-        return tuple(_read(part, get_args(kind)[0], where, nested) for part in _parts(text, "+"))
+        return tuple(_read(part, get_args(kind)[0], where, nested) for part in parts(text, "+"))
     if get_origin(kind) is Literal:
         found = {str(choice): choice for choice in get_args(kind)}.get(text, MISSING)
     elif kind is bool:

@@ -1,6 +1,6 @@
 """Estimating architectures with the weights they inherit from their trained supernet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from benchmarks.seeds import derive
 from harness.augment import evaluation_images, normalise
 from harness.checkpoint import read_tensors, write_tensors
 from harness.device import settle
+from harness.recalibration import recalibrated
 from harness.spec import Estimation
-from harness.supernet import Supernet
-from harness.task import Task
+from harness.store import read_frame
+from harness.task import SharedWeights, Task
 
 # Architectures per partial file: small enough to lose little when killed, large enough to fill a GPU.
 CHUNK = 64
@@ -29,14 +30,14 @@ TOP = 150
 
 @dataclass(frozen=True, eq=False)
 class Estimates:
-    """accuracy: float64 [n_arch], per cent; loss: float64 [n_arch], mean cross-entropy in nats; NaN = not estimated."""
+    """float64 [n_arch] each, NaN = not estimated: accuracy in per cent, loss the mean cross-entropy in nats.
+
+    angle: by which the weights turned in training, in radians; None where no file has it.
+    """
 
     accuracy: NDArray[np.float64]
     loss: NDArray[np.float64]
-
-    def by(self, estimator: str) -> NDArray[np.float64]:
-        """float64 [n_arch], higher = better: the accuracy in per cent, or the negated loss in nats."""
-        return self.accuracy if estimator == "accuracy" else -self.loss
+    angle: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,25 +66,24 @@ class Question:
         return {"schema": "estimates-partial/1", "key": self.key, "supernet": str(self.task.supernet)}
 
 
-def sample(pool: NDArray[np.int64], known: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """int64 [size], ascending: a uniform sample of the known architectures, themselves a uniform sample of the pool.
-
-    It is the same for every run, so that runs are compared on the same architectures.
-    """
-    # Drawn from the whole pool, so that a truth with gaps leaves the rest of the sample as it is.
-    drawn = np.random.default_rng(derive(0, "estimation", "sample")).permutation(pool)
-    return np.sort(drawn[np.isin(drawn, known)][:size])
-
-
 def best(truth: NDArray[np.float64], size: int = TOP) -> NDArray[np.int64]:
     """int64 [size], ascending: the architectures of the highest truth [n_arch]; ties at the border go to the lower index."""
     return np.sort(np.argsort(-truth, kind="stable")[:size])
 
 
+def read_estimates(path: Path, about: Mapping[str, str], n_arch: int) -> Estimates:
+    """The estimates of a file; DataError when it is damaged or about others."""
+    columns, _ = read_frame(path, about)
+    values = {name: np.full(n_arch, np.nan) for name in ("accuracy", "loss", "angle") if name in columns}
+    for name in values:
+        values[name][columns["index"]] = columns[name]
+    return Estimates(**values)
+
+
 def questions(tasks: Sequence[Task], label: NDArray[np.int16], wanted: NDArray[np.int64], folder: Path,
               key: str) -> list[Question]:
     """What each supernet is asked: one architecture of each function among those wanted that lie in its parts."""
-    function = benchmark(tasks[0].spec.benchmark).space.function_id
+    function = tasks[0].same
     asked = []
     for task in tasks:
         mine = wanted[[part >= 0 and task.supernet_of(int(part)) == task.supernet for part in label[wanted]]]
@@ -99,17 +99,19 @@ def answer(question: Question, chunks: Sequence[int], report: Callable[[int], No
     network = trained(task)
     images, labels = question_images(task.images, spec.estimation)
     images, labels = images.to(task.device), labels.to(task.device)
+    calibration = [some.to(task.device) for some in calibration_batches(task.images, spec.estimation)]
     codes = benchmark(spec.benchmark).space.codes
     for chunk in chunks:
         members = question.chunks[chunk]
         if not question.partial(chunk).exists():
-            accuracy, loss = estimate(network, images, labels, codes[members], spec.estimation.batch)
+            with recalibrated(network, calibration, codes[members]):
+                accuracy, loss = estimate(network, images, labels, codes[members], spec.estimation.batch)
             write_tensors(question.partial(chunk), {"accuracy": accuracy, "loss": loss, "members": torch.from_numpy(members)},
                           question.about)
         report(len(members))
 
 
-def trained(task: Task) -> Supernet:
+def trained(task: Task) -> SharedWeights:
     """The supernet with its trained weights."""
     network = task.network()
     network.load_state_dict(read_tensors(task.weights, task.about)[0])
@@ -118,18 +120,32 @@ def trained(task: Task) -> Supernet:
 
 def question_images(data: ImageData, estimation: Estimation) -> tuple[Tensor, Tensor]:
     """float [n, C, H, W] normalised, int64 [n]: the images that estimates are made on, in one fixed shuffled order."""
-    images = data.select(estimation.split)
-    order = np.random.default_rng(derive(0, "estimation", "images")).permutation(len(images) * data.copies)
-    order = order[: estimation.images or len(order)]
+    return _shown(data, estimation.split, "images", estimation.images)
+
+
+def calibration_batches(data: ImageData, estimation: Estimation) -> Sequence[Tensor]:
+    """float [B, C, H, W] each: training images that batch-norm is recalibrated on, shown as those of the estimates; or none."""
+    if estimation.norm == "batch":
+        return ()
+    batches: Sequence[Tensor] = _shown(data, "train", "calibration", estimation.calibration)[0].split(estimation.batch)
+    return batches
+
+
+def _shown(data: ImageData, split: str, name: str, count: int) -> tuple[Tensor, Tensor]:
+    """The first `count` images of a split, 0 = all, in the order of that name; not augmented unless evaluation images are."""
+    images = data.select(split)
+    order = np.random.default_rng(derive(0, "estimation", name)).permutation(len(images) * data.copies)
+    order = order[: count or len(order)]
     if data.copies == 1:
         chosen = images.take(order)
         return normalise(torch.from_numpy(chosen.pixels), data.mean, data.std), torch.from_numpy(chosen.labels)
-    pixels, labels = evaluation_images(data, estimation.split, derive(0, "evaluation", data.name, estimation.split))
+    pixels, labels = evaluation_images(data, split, derive(0, "evaluation", data.name, split))
     return pixels[torch.from_numpy(order)], labels[torch.from_numpy(order)]
 
 
 @torch.no_grad()
-def estimate(network: Supernet, images: Tensor, labels: Tensor, codes: NDArray[np.uint8], batch: int) -> tuple[Tensor, Tensor]:
+def estimate(network: SharedWeights, images: Tensor, labels: Tensor, codes: NDArray[np.uint8],
+             batch: int) -> tuple[Tensor, Tensor]:
     """(accuracy float64 [m] in per cent, loss float64 [m]) of codes [m, n_edge] on images [n, C, H, W] in batches of `batch`."""
     correct = torch.zeros(len(codes), dtype=torch.float64, device=images.device)
     loss = torch.zeros_like(correct)
@@ -144,7 +160,7 @@ def estimate(network: Supernet, images: Tensor, labels: Tensor, codes: NDArray[n
 def gather(asked: Sequence[Question], label: NDArray[np.int16], wanted: NDArray[np.int64]) -> Estimates:
     """All partial files as one: every wanted architecture gets the estimate of its function under its supernet."""
     task = asked[0].task
-    function = benchmark(task.spec.benchmark).space.function_id
+    function = task.same
     accuracy, loss = np.full((2, len(label)), np.nan)
     for question in asked:
         found = {}

@@ -77,12 +77,12 @@ def _pass_seconds(task: Task) -> float:
 
 @torch.no_grad()
 def _member_seconds(question: Question) -> float:
-    """The mean seconds of one architecture on all images of the question."""
-    task = question.task
+    """The mean seconds of one architecture on all images of the question, those that it is recalibrated on first included."""
+    task, asked = question.task, question.task.spec.estimation
     settle(task.device)
     network, codes = task.network().to(task.device), benchmark(task.spec.benchmark).space.codes
-    images, _ = question_images(task.images, task.spec.estimation)
-    some = images[: task.spec.estimation.batch].to(task.device)
+    images, _ = question_images(task.images, asked)
+    some = images[: asked.batch].to(task.device)
     network(some, codes[question.members[:1]])
     # A GPU computes many architectures at once, a CPU one after another.
     several = CHUNK if some.is_cuda else FEW
@@ -91,7 +91,8 @@ def _member_seconds(question: Question) -> float:
         logits = network(some, codes[question.members[:several]])
         logits.sum().item()  # waits for a GPU
         done += len(logits)
-    return (time.perf_counter() - start) / done * len(images) / len(some)
+    shown = len(images) + (asked.calibration if asked.norm == "recalibrated" else 0)
+    return (time.perf_counter() - start) / done * shown / len(some)
 
 
 def _time(seconds: float) -> str:

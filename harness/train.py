@@ -2,21 +2,21 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from benchmarks.benchmark import benchmark
 from harness.batches import Batches
 from harness.checkpoint import read_tensors, write_tensors
 from harness.curve import Curve
 from harness.device import settle
-from harness.sampling import samplers
+from harness.draws import Draws
+from harness.layers import memory_format
+from harness.mixture import groups, turn_of
 from harness.spec import RunSpec
-from harness.supernet import Supernet
-from harness.task import Task
+from harness.task import SharedWeights, Task
 
 # A killed run loses at most this much work of each supernet.
 CHECKPOINT_SECONDS = 20.0
@@ -25,6 +25,8 @@ REPORT_SECONDS = 1.0
 
 # What a worker says while it trains: supernet, steps done, steps in all, mean loss of the epoch so far.
 Report = Callable[[int, int, int, float], None]
+# One for each group of the network's weights; a step trains one group.
+Optimizers = Sequence[torch.optim.SGD]
 
 
 class Clock:
@@ -62,32 +64,36 @@ def train(task: Task, report: Report) -> float:
     if task.done:
         return 0.0
     settle(task.device)
-    spec, recipe, sampler = task.spec, task.spec.recipe, samplers.get(task.spec.sampler)
-    codes, batches = benchmark(spec.benchmark).space.codes, Batches(task.images, recipe.batch, spec.seed, task.device)
-    network = task.network().to(task.device)
-    optimizer = torch.optim.SGD(network.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay,
-                                nesterov=recipe.nesterov and recipe.momentum > 0)
+    spec, recipe = task.spec, task.spec.recipe
+    codes, batches = benchmark(spec.benchmark).space.codes, Batches(task.images, recipe.batch, spec.stream, task.device)
+    network = task.begun().to(task.device)
+    optimizers = [torch.optim.SGD(group.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay,
+                                  nesterov=recipe.nesterov and recipe.momentum > 0) for group in groups(network)]
     curve = Curve(task)
-    start, before = _resume(task, network, optimizer, curve)
+    draws = Draws(task, network, curve)
+    start, before = _resume(task, network, optimizers, curve, draws)
     clock = Clock(before, every=max(1, round(CHECKPOINT_SHARE * task.steps)))
     for step in range(start, task.steps):
-        mine = [row for row in sampler.draw(task.pool, spec.seed, step) if task.supernet_of(row.part) == task.supernet]
+        turn = turn_of(network, step, task.steps)
+        optimizer, mine = optimizers[turn.group], draws(step, turn.paths)
         # A weight whose gradient is None is passed over; one whose gradient is zero goes on with momentum and weight decay.
         optimizer.zero_grad(set_to_none=recipe.unsampled == "frozen")
         if mine:
             images, labels = batches(step)
-        for row in mine:
-            logits = network(images, codes[row.architecture][None])[0]
+        for rows in mine:
+            parts = zip(rows, images.tensor_split(len(rows)), strict=True)
+            logits = torch.cat([network(some, codes[row.architecture][None])[0] for row, some in parts])
             loss = F.cross_entropy(logits, labels)
             loss.backward()
-            curve.add(step, row, loss.detach(), logits.detach(), labels)
+            curve.add(step, rows, loss.detach(), logits.detach(), labels)
         optimizer.param_groups[0]["lr"] = learning_rate(spec, step, task.steps)
         optimizer.step()
+        curve.note(step, network)
         if clock.to_report():
             report(task.supernet, step + 1, task.steps, curve.loss(step))
         if clock.to_save(step + 1):
             curve.check(step)
-            _save(task, network, optimizer, curve, step + 1, clock.seconds)
+            _save(task, network, optimizers, curve, draws, step + 1, clock.seconds)
     curve.check(task.steps - 1)
     write_tensors(task.curve, curve.tensors(), task.about)
     write_tensors(task.weights, network.state_dict(), task.about)
@@ -102,28 +108,28 @@ def learning_rate(spec: RunSpec, step: int, steps: int) -> float:
     return recipe.lr_end + (recipe.lr - recipe.lr_end) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
-def _save(task: Task, network: Supernet, optimizer: torch.optim.SGD, curve: Curve, step: int, seconds: float) -> None:
-    momenta = {f"momentum.{name}": optimizer.state[weight]["momentum_buffer"]
+def _save(task: Task, network: SharedWeights, optimizers: Optimizers, curve: Curve, draws: Draws, step: int,
+          seconds: float) -> None:
+    momenta = {f"momentum.{name}": optimizer.state[weight]["momentum_buffer"] for optimizer in optimizers
                for name, weight in network.named_parameters() if weight in optimizer.state}
-    write_tensors(task.checkpoint, {**network.state_dict(), **momenta, **curve.tensors()},
+    write_tensors(task.checkpoint, {**network.state_dict(), **momenta, **curve.tensors(), **draws.tensors()},
                   {**task.about, "step": str(step), "seconds": f"{seconds:.3f}"})
 
 
-def _resume(task: Task, network: Supernet, optimizer: torch.optim.SGD, curve: Curve) -> tuple[int, float]:
+def _resume(task: Task, network: SharedWeights, optimizers: Optimizers, curve: Curve, draws: Draws) -> tuple[int, float]:
     """(the step to go on with, seconds spent before), after loading the checkpoint where there is one."""
     if not task.checkpoint.exists():
         return 0, 0.0
     tensors, about = read_tensors(task.checkpoint, task.about)
     network.load_state_dict({name: tensors[name] for name in network.state_dict()})
-    for name, weight in network.named_parameters():
-        if f"momentum.{name}" in tensors:
-            buffer = tensors[f"momentum.{name}"].to(weight.device)
-            optimizer.state[weight]["momentum_buffer"] = buffer.contiguous(memory_format=memory_format(weight))
-            weight.grad = torch.zeros_like(weight)  # it has had a gradient, which matters where unsampled weights move
+    names = {weight: name for name, weight in network.named_parameters()}
+    for optimizer in optimizers:
+        for weight in optimizer.param_groups[0]["params"]:
+            if (name := f"momentum.{names[weight]}") in tensors:
+                buffer = tensors[name].to(weight.device)
+                # In the weight's layout, or a resumed step would sum in another order.
+                optimizer.state[weight]["momentum_buffer"] = buffer.contiguous(memory_format=memory_format(weight))
+                weight.grad = torch.zeros_like(weight)  # it has had a gradient, which matters where unsampled weights move
     curve.restore(tensors)
+    draws.restore(tensors)
     return int(about["step"]), float(about["seconds"])
-
-
-def memory_format(weight: Tensor) -> torch.memory_format:
-    """Convolution weights are channels-last; their momentum must be too, or a resumed step would sum in another order."""
-    return torch.channels_last if weight.dim() == 4 else torch.contiguous_format
