@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.cost import Skeleton
 from benchmarks.errors import RunError, UsageError
 from benchmarks.space import Space
-from criteria.split import RULES, Cuts, Rule, RuleName, part_names, thresholds
+from criteria.split import RULES, Cuts, Rule, RuleName, part_names, sized, thresholds
 
 if TYPE_CHECKING:
     from benchmarks.truth import GroundTruth
@@ -129,7 +129,8 @@ class Context:
     """The world that a criterion sees; of truth and laboratory only what it declares in `needs`.
 
     needs may hold "truth"; "network", which asks for the laboratory; and "images", which says that those of the data set are
-    shown to the networks. members: int64 [m], the only architectures that networks are measured for; None = all.
+    shown to the networks. members: int64 [m], the only architectures that networks are measured for; None = all. parent: the
+    parts of the trained run that the asking one begins from, for criteria that divide them further; None where there is none.
     """
 
     space: Space
@@ -138,6 +139,7 @@ class Context:
     truth: "GroundTruth | None" = None
     laboratory: Laboratory | None = None
     members: NDArray[np.int64] | None = None
+    parent: Partition | None = None
 
     def need_truth(self) -> "GroundTruth":
         """The ground truth; UsageError where there is none."""
@@ -187,11 +189,13 @@ class Scorer(ABC):
     """A criterion that scores architectures and cuts the scores: write `score`, and `split` is there.
 
     rule: see criteria/split.py; 'merge' is for criteria that declare which values they merge. thresholds: explicit cuts
-    instead. reference: published or computed figures that `harness list` shows.
+    instead; sizes: of the parts instead, from low to high scores, kept as well as equal scores allow. reference: published or
+    computed figures that `harness list` shows.
     """
 
     rule: RuleName = field(default="quantile", kw_only=True)
     thresholds: tuple[float, ...] = field(default=(), kw_only=True)
+    sizes: tuple[int, ...] = field(default=(), kw_only=True)
     needs: ClassVar[frozenset[str]] = frozenset()
     fixed_k: ClassVar[int | None] = None
     reference: ClassVar[str] = ""
@@ -202,10 +206,14 @@ class Scorer(ABC):
 
     def cut(self, values: NDArray[np.float64], k: int) -> Cuts:
         """The cuts that make k parts of the scores [n_arch]; UsageError when they cannot."""
-        if self.thresholds:
-            if self.rule != type(self).rule:
-                raise UsageError("give either rule or thresholds, not both.")
-            return thresholds(values, k, self.thresholds)
+        if self.thresholds or self.sizes:
+            if self.rule != type(self).rule or (self.thresholds and self.sizes):
+                raise UsageError("give one of rule, thresholds and sizes, not several.")
+            if self.thresholds:
+                return thresholds(values, k, self.thresholds)
+            if len(self.sizes) != k:
+                raise UsageError(f"{len(self.sizes)} sizes make {len(self.sizes)} parts; say --k {len(self.sizes)} or give {k}.")
+            return sized(values, self.sizes)
         if self.rule == "merge":
             raise UsageError("it declares no merges; choose rule=quantile, rule=equal, rule=value or thresholds=A+B.")
         return RULES[self.rule](values, k)

@@ -48,8 +48,8 @@ class Nonlinear(Scorer):
         return Scores(on_path.max(axis=1), "convolutions on the richest live path")
 
     def cut(self, values: NDArray[np.float64], k: int) -> Cuts:
-        """The declared merges, unless a rule or thresholds are given."""
-        if self.thresholds or self.rule != "merge":
+        """The declared merges, unless a rule, thresholds or sizes are given."""
+        if self.thresholds or self.sizes or self.rule != "merge":
             return super().cut(values, k)
         if self.count != "path":
             return equal(values, k)

@@ -26,13 +26,7 @@ def partition(criterion: Criterion | str, ctx: Context, k: int | None = None) ->
     gives only NaN, an infinite score, a wrong length or number of parts, or changes what it was handed.
     """
     chosen, text = _resolve(criterion)
-    if chosen.fixed_k is not None:
-        if k not in (None, chosen.fixed_k):
-            raise UsageError(f"The criterion '{text}' fixes its number of parts and cannot make {k}; say "
-                             f"--k {chosen.fixed_k}.")
-        k = chosen.fixed_k
-    if k is None or isinstance(k, bool) or k != int(k) or k < 1:
-        raise UsageError(f"The criterion '{text}' needs a number of parts of at least 1, not {k}; say --k 3.")
+    k = number_of_parts(chosen, k)
     parts = _call(chosen, text, f"cannot make {k} parts", ctx, lambda seen: chosen.split(seen, k))
     if not isinstance(parts, Partition):
         raise RunError(f"The criterion '{text}' failed: split must return a Partition, not {type(parts).__name__}.")
@@ -41,6 +35,19 @@ def partition(criterion: Criterion | str, ctx: Context, k: int | None = None) ->
     if parts.k != k:
         raise RunError(f"The criterion '{text}' failed: it made {parts.k} parts where {k} were asked for.")
     return parts
+
+
+def number_of_parts(criterion: Criterion, k: int | None) -> int:
+    """k, or the number that the criterion fixes; UsageError where the two differ, or k is none."""
+    fixed = criterion.fixed_k
+    if fixed is not None:
+        if k not in (None, fixed):
+            raise UsageError(f"The criterion '{criteria.text(criterion)}' fixes its number of parts and cannot make {k}; say "
+                             f"--k {fixed}.")
+        return fixed
+    if k is None or isinstance(k, bool) or k != int(k) or k < 1:
+        raise UsageError(f"The criterion '{criteria.text(criterion)}' needs a number of parts of at least 1, not {k}; say --k 3.")
+    return k
 
 
 def score(criterion: Criterion | str, ctx: Context) -> Scores:

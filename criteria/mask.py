@@ -36,6 +36,11 @@ class Mask:
             mask = mask.only(edge, tuple(sorted(written[letter] for letter in letters)))
         return mask
 
+    @classmethod
+    def around(cls, codes: NDArray[np.uint8]) -> "Mask":
+        """The smallest mask that holds all of the codes [m, n_edge]."""
+        return cls(tuple(tuple(np.unique(ops).tolist()) for ops in codes.T))
+
     def only(self, edge: int, ops: tuple[int, ...]) -> "Mask":
         """The same with only those operations on that edge."""
         return Mask((*self.allowed[:edge], ops, *self.allowed[edge + 1:]))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.errors import UsageError
 from criteria.base import Context, Partition
 from criteria.gradients import loss_gradients
 from criteria.mask import Mask
 from criteria.network import Init, Subnet
 from criteria.registry import register
-from criteria.tree import Cut, divide, grow
+from criteria.tree import Cut, divide, grow, masks_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,10 +26,11 @@ class GradientMatching:
 
     Two operations are as alike as the cosine of the gradients of L with one or the other on the edge and a random connected path
     on the others, the same for all five, over the weights of cells and reductions that are not on that edge; the mean over
-    `batches` batches of `batch` images, a path each. supernet: the run (share=all, or k=1) whose trained weights are asked; empty
-    = weights at their initialisation. A path that the operation disconnects is like no other. Source: Hu et al., "Generalizing
-    Few-Shot NAS with Gradient Matching", ICLR 2022, as in its code for RSPS, which takes 100 batches and two levels on trained
-    supernets.
+    `batches` batches of `batch` images, a path each. A path that the operation disconnects is like no other. levels: of the whole
+    tree; those that the parts of the run's parent are already are taken from it, and each part is divided by what its own trained
+    supernet says. Without a parent the weights are those of their initialisation, or those of the run named as `supernet`.
+    Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022, as in its code for RSPS, which takes 100
+    batches and two levels.
     """
 
     levels: int = 2
@@ -48,12 +50,17 @@ class GradientMatching:
     def split(self, ctx: Context, k: int) -> Partition:
         """The leaves of the tree as parts; UsageError when nothing tells the operations of any edge apart."""
         laboratory = ctx.need_laboratory()
+        roots = (Mask.whole(ctx.space),) if ctx.parent is None else masks_of(ctx.parent, ctx.space)
+        if k % len(roots):
+            raise UsageError(f"the parent's {len(roots)} parts cannot be divided by two until they are {k}; choose more levels "
+                             "or another parent.")
 
         def cut(mask: Mask, edge: int) -> Cut:
             return divide(mask.allowed[edge], laboratory.match(self, mask, edge), balanced=True)
 
         edges = range(len(ctx.space.edges))
-        return grow(ctx.space, edges, self.levels, cut, choose=True).partition(ctx.space, edges)
+        levels = (k // len(roots)).bit_length() - 1
+        return grow(ctx.space, edges, levels, cut, choose=True, roots=roots).partition(ctx.space, edges)
 
     def alike(self, subnets: "Sequence[Subnet | None]", edge: int, images: "Tensor", labels: "Tensor") -> NDArray[np.float64]:
         """float64 [n_op, n_op]: cosines between the gradients of subnets that differ in one edge; 0 with a cut one (None)."""

@@ -111,21 +111,32 @@ def equal(values: NDArray[np.float64], k: int) -> Cuts:
     Of two equally close cuts the lower is taken. More even than quantiles where ties are large: FLOPs of the 15,625
     cells give 5,554 / 4,686 / 5,385.
     """
+    return sized(values, (1,) * k, "equal")
+
+
+def sized(values: NDArray[np.float64], sizes: tuple[int, ...], how: str = "sizes") -> Cuts:
+    """The same for parts of given sizes, or in proportion to them: architectures without a score leave fewer to divide.
+
+    FLOPs of the 15,625 cells for the sizes of nonlinear's parts, 9,105 / 5,520 / 1,000, give 9,604 / 5,016 / 1,005.
+    """
     distinct, counts = _distinct(values)
+    k, whole = len(sizes), sum(sizes)
+    if min(sizes) < 1:
+        raise UsageError(f"sizes={'+'.join(map(str, sizes))} leave a part empty; give 1 or more for each.")
     _enough(len(distinct), k)
     n, below = int(counts.sum()), np.cumsum(counts)[:-1]
     never = np.iinfo(np.int64).max // 2
     totals: list[NDArray[np.int64]] = []
-    for i in range(1, k):
+    for up_to in np.cumsum(sizes)[:-1].tolist():
         # The least distance of cuts 1..i, where cut i stands behind each distinct score; integers keep equals equal.
         before = np.zeros_like(below)
         if totals:
             before = np.concatenate(([never], np.minimum.accumulate(totals[-1])[:-1]))
-        totals.append(np.minimum(np.abs(k * below - i * n) + before, never))
+        totals.append(np.minimum(np.abs(whole * below - up_to * n) + before, never))
     chosen: list[int] = []
     for total in reversed(totals):
         chosen.append(int(np.argmin(total[: chosen[-1] if chosen else None])))
-    return Cuts(tuple(distinct[chosen[::-1]].tolist()), "equal")
+    return Cuts(tuple(distinct[chosen[::-1]].tolist()), how)
 
 
 def jenks(values: NDArray[np.float64], k: int) -> Cuts:

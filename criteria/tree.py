@@ -99,44 +99,57 @@ def cosines(gradients: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Tree:
-    """Masks as the leaves of a full binary tree. by_default: for each leaf the edges whose cut above it was degenerate."""
+    """Masks as the leaves of full binary trees, as many as `roots`. by_default: for each leaf the edges whose cut above it was
+    degenerate.
+    """
 
     leaves: tuple[Mask, ...]
     by_default: tuple[tuple[int, ...], ...]
+    roots: int = 1
 
     def partition(self, space: Space, edges: Sequence[int]) -> Partition:
         """The leaves as parts, named by what those edges may hold, with ! behind a cut by default."""
         rule = Masks(self.leaves)
         names = tuple("/".join(leaf.text(space, (edge,)) + "!" * (edge in marked) for edge in edges)
                       for leaf, marked in zip(self.leaves, self.by_default, strict=True))
-        return Partition(rule.label(space.codes), names, rule, parents=parents(len(self.leaves)))
+        return Partition(rule.label(space.codes), names, rule, parents=parents(len(self.leaves), self.roots))
 
 
-def parents(n_leaf: int) -> tuple[int, ...]:
-    """The parent of each node of a full binary tree, -1 at the root: leaves first, then level by level upwards."""
-    return (*(n_leaf + node // 2 for node in range(2 * n_leaf - 2)), -1)
+def parents(n_leaf: int, n_root: int = 1) -> tuple[int, ...]:
+    """The parent of each node of full binary trees, -1 at the roots: leaves first, then level by level upwards."""
+    return (*(n_leaf + node // 2 for node in range(2 * (n_leaf - n_root))), *(-1,) * n_root)
+
+
+def masks_of(parts: Partition, space: Space) -> tuple[Mask, ...]:
+    """The parts as masks; UsageError when one of them was not made by dividing the operations of edges."""
+    found = tuple(Mask.around(space.codes[parts.members(part)]) for part in range(parts.k))
+    for name, mask, size in zip(parts.names, found, parts.sizes, strict=True):
+        if mask.size != size:
+            raise UsageError(f"the parent's part '{name}' is no product of operations on edges, so it cannot be divided "
+                             "further; choose a parent that is not split, or split by operations.")
+    return found
 
 
 def grow(space: Space, edges: Sequence[int], levels: int, cut: Callable[[Mask, int], Cut], *, choose: bool = False,
-         default: bool = False) -> Tree:
+         default: bool = False, roots: Sequence[Mask] = ()) -> Tree:
     """The tree of 2**levels leaves whose nodes divide their edges by `cut(node, edge)`, with groups in codes of operations.
 
-    Level i divides edge i of those given; with choose, the edge not yet divided whose cut weighs least (of equal sizes:
-    GM-NAS's largest distance), and a degenerate one only where all are. Raises UsageError at a degenerate cut, unless
-    default takes it as it comes.
+    From each of the roots one, by default from the whole space. Level i divides edge i of those given; with choose, the edge not
+    yet divided whose cut weighs least (of equal sizes: GM-NAS's largest distance), and a degenerate one only where all are.
+    Raises UsageError at a degenerate cut, unless default takes it as it comes.
     """
-    nodes: list[tuple[Mask, tuple[int, ...], tuple[int, ...]]] = [(Mask.whole(space), (), ())]
+    roots, n_op = tuple(roots) or (Mask.whole(space),), len(space.op_names)
+    nodes: list[tuple[Mask, tuple[int, ...]]] = [(root, ()) for root in roots]
     for level in range(levels):
         below = []
-        for mask, done, marked in nodes:
-            open_edges = [edge for edge in edges if edge not in done] if choose else [edges[level]]
+        for mask, marked in nodes:
+            open_edges = [edge for edge in edges if len(mask.allowed[edge]) == n_op] if choose else [edges[level]]
             made, edge = min(((cut(mask, edge), edge) for edge in open_edges), key=lambda it: (it[0].degenerate, it[0].weight))
             if made.degenerate and not default:
                 source, target = space.edges[edge]
                 raise UsageError(f"the operations on edge {target}<-{source} of {mask.text(space, edges)} cannot be told apart "
                                  "by the metric, so no cut is better than another; choose another metric or other edges, or "
                                  "mode=released, which takes the first cut as the released code does.")
-            below += [(mask.only(edge, group), (*done, edge), marked + (edge,) * made.degenerate)
-                      for group in (made.first, made.second)]
+            below += [(mask.only(edge, group), marked + (edge,) * made.degenerate) for group in (made.first, made.second)]
         nodes = below
-    return Tree(tuple(node[0] for node in nodes), tuple(node[2] for node in nodes))
+    return Tree(tuple(mask for mask, _ in nodes), tuple(marked for _, marked in nodes), len(roots))

@@ -14,9 +14,12 @@ from benchmarks.errors import UsageError
 from benchmarks.images import ImageData, load_images
 from benchmarks.truth import GroundTruth, load_truth
 from criteria.base import Context, Criterion
+from criteria.guard import number_of_parts
 from criteria.registry import criteria
-from harness.estimate import TOP, best, sample
+from harness.estimate import TOP, best
+from harness.estimators import check, estimator_sha256
 from harness.provenance import provenance
+from harness.sample import sampled
 from harness.sampling import samplers
 from harness.spec import Keys, RunSpec
 from harness.store import read_json, results_home, run_name, write_json
@@ -27,7 +30,8 @@ from harness.truths import about
 class Run:
     """A spec with everything that it names looked up.
 
-    sources: hashes of its data and of the code of its plug-ins. folder: where the stages put their files.
+    sources: hashes of its data and of the code of its plug-ins, and the key of its parent's weights. folder: where the stages put
+    their files. parent: the run whose supernets it begins from or asks, in a folder of its own.
     """
 
     spec: RunSpec
@@ -37,17 +41,24 @@ class Run:
     sources: dict[str, str]
     keys: Keys
     folder: Path
+    parent: "Run | None" = None
 
     @classmethod
-    def prepare(cls, spec: RunSpec) -> "Run":
-        """Look up all that the spec names, so that what is missing is missing before the first expensive second."""
+    def prepare(cls, spec: RunSpec, images: ImageData | None = None) -> "Run":
+        """Look up all that the spec names, so that what is missing is missing before the first expensive second.
+
+        images: of the dataset, where they are loaded already.
+        """
         bench = benchmark(spec.benchmark)
         bench.check_dataset(spec.dataset)
         bench.space.population(spec.population)
         sampler = samplers.get(spec.sampler)
         criterion = criteria.get(spec.criterion)
+        number_of_parts(criterion, spec.k)
+        check(spec)
         truth = about(load_truth(spec.truth, bench.table), spec.truth, bench, spec.dataset)
-        images = load_images(spec.dataset)
+        images = images or load_images(spec.dataset)
+        parent = cls.prepare(spec.parent, images) if spec.parent is not None else None  # which has the same dataset
         asked = spec.estimation
         if asked.architectures and spec.population == "distinct":
             raise UsageError(f"population=distinct cannot be judged on a sample of {asked.architectures} connected "
@@ -55,11 +66,18 @@ class Run:
         if asked.images > (known := len(images.select(asked.split)) * images.copies):
             raise UsageError(f"estimation.images={asked.images} is more than the {known:,} {asked.split} images of "
                              f"{spec.dataset}; choose fewer, or 0 for all.")
+        if asked.norm == "recalibrated" and asked.calibration > (known := len(images.train) * images.copies):
+            raise UsageError(f"estimation.calibration={asked.calibration} is more than the {known:,} training images of "
+                             f"{spec.dataset}; choose fewer.")
         look = f"{images.sha256} {images.split} {images.augmentation} {images.copies} {images.mean} {images.std}"
         sources = {"images": sha256(look.encode()).hexdigest(), "truth": truth.sha256,
                    "criterion": criteria.source_sha256(criterion), "sampler": samplers.source_sha256(sampler)}
+        if code := estimator_sha256(spec.estimator):
+            sources["estimator"] = code
+        if parent is not None:
+            sources["parent"] = parent.keys.weights
         keys = Keys.of(spec, sources, criterion.needs)
-        return cls(spec, criterion, truth, images, sources, keys, results_home() / run_name(spec, keys))
+        return cls(spec, criterion, truth, images, sources, keys, results_home() / run_name(spec, keys), parent)
 
     @property
     def bench(self) -> Benchmark:
@@ -96,19 +114,20 @@ class Run:
 
     @cached_property
     def populations(self) -> list[Population]:
-        """What it is judged on: first a population of the space, or a sample; then the truth's best, where all of it is known."""
-        space, true, size = self.bench.space, self.truth.mean(), self.spec.estimation.architectures
-        first = self.bench.population(self.spec.population, self.truth)
-        if size:
-            connected = self.bench.population("connected", self.truth)
-            chosen = sample(space.population("connected"), connected.members, size)
-            first = Population(f"sample of {len(chosen)} {connected.name}", chosen)
-        # The best of a small sample are no elite.
-        known = bool(np.isfinite(true).all())
-        return [first, Population(f"top {TOP}", best(true))] if known else [first]
+        """What it is judged on, see `populations_of`."""
+        return populations_of(self.spec, self.truth)
 
     def record(self, stage: str, facts: dict[str, Any]) -> None:
         """Note in provenance.json what a stage took and where it ran."""
         path = self.folder / "provenance.json"
         content = read_json(path, "provenance/1") if path.exists() else {"schema": "provenance/1", "data_sha256": self.sources}
         write_json(path, {**content, stage: {**facts, **provenance()}})
+
+
+def populations_of(spec: RunSpec, truth: GroundTruth) -> list[Population]:
+    """What a run is judged on: first a population of the space, or a sample; then the truth's best, where all of it is known."""
+    bench, true, size = benchmark(spec.benchmark), truth.mean(), spec.estimation.architectures
+    first = sampled(bench, truth, size) if size else bench.population(spec.population, truth)
+    # The best of a small sample are no elite.
+    known = bool(np.isfinite(true).all())
+    return [first, Population(f"top {TOP}", best(true))] if known else [first]

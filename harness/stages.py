@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +13,42 @@ import numpy as np
 from joblib import cpu_count
 from numpy.typing import NDArray
 
-from benchmarks.cost import supernet_params
-from criteria.base import Partition, Scores
+from benchmarks.benchmark import benchmark
+from benchmarks.cost import unused_params
+from criteria.base import Context, Partition
 from criteria.guard import partition as split
+from harness.angle import angles_of
 from harness.checkpoint import read_tensors
 from harness.comparison import compare, control_labels
+from harness.deadline import deadline
 from harness.device import devices
-from harness.estimate import Estimates, Question, answer, gather, questions
+from harness.estimate import Estimates, Question, answer, gather, questions, read_estimates
+from harness.estimators import judgement, ranked_file, term_values, terms, write_ranked
+from harness.generation import Generation, read_partition
 from harness.laboratory import Laboratory
 from harness.parallel import Send, spread
 from harness.progress import Reporter
 from harness.provenance import peak_memory
 from harness.run import Run
-from harness.sampling import Pool
-from harness.store import read_frame, write_frame, write_json
+from harness.sampling import Pool, samplers
+from harness.spec import INHERITABLE
+from harness.store import write_frame, write_json
 from harness.task import Task
 from harness.train import train
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What must not change a result: the device, and how many processes work at once (0 = as many as suit)."""
-
-    device: str = "auto"
-    jobs: int = 0
-
+from harness.world import Machine
 
 # ---- partition
 
 
-def partition_of(run: Run, machine: Machine, reporter: Reporter) -> Partition:
-    """The partition, from its file or from the criterion."""
-    if not os.path.exists(run.partition_file):
-        spec = run.spec
-        laboratory = Laboratory(spec.benchmark, spec.dataset, spec.seed, machine.device, machine.jobs, reporter)
-        return split(run.criterion, replace(run.context, laboratory=laboratory), spec.k)
-    columns, words = read_frame(run.partition_file, run.about_partition)
-    scores = Scores(columns["score"], words["meaning"], words["unit"]) if "score" in columns else None
-    return Partition(columns["part"], tuple(json.loads(words["names"])), None, scores)
+def partition_of(run: Run, parent: Generation | None, machine: Machine, reporter: Reporter) -> Partition:
+    """The partition, from its file or from the criterion, which may divide the parts of the parent by its trained supernets."""
+    if os.path.exists(run.partition_file):
+        return read_partition(run.partition_file, run.about_partition)
+    spec = run.spec
+    laboratory = Laboratory(spec.benchmark, spec.dataset, spec.seed, machine.device, machine.jobs, reporter, parent=parent)
+    context = replace(run.context, laboratory=laboratory, parent=None if parent is None else parent.partition)
+    with deadline(spec.criterion, machine.time_limit):
+        return split(run.criterion, context, spec.k)
 
 
 def partition_stage(run: Run, partition: Partition) -> None:
@@ -68,11 +66,15 @@ def partition_stage(run: Run, partition: Partition) -> None:
 # ---- weights
 
 
-def tasks_of(run: Run, partition: Partition, machine: Machine) -> list[Task]:
-    """The training of each supernet; supernet i is on device i mod n."""
+def generation_of(run: Run, partition: Partition, parent: Generation | None, machine: Machine) -> Generation:
+    """The training of each supernet, with what it begins from; supernet i is on device i mod n."""
     pool, found = Pool.of(partition, run.bench.space), devices(machine.device)
-    return [Task(run.spec, i, pool, run.folder, run.keys.weights, found[i % len(found)])
-            for i in range(run.spec.supernets(partition.k))]
+    samplers.get(run.spec.sampler).check(pool, run.spec.supernets(partition.k))
+    tasks = [Task(run.spec, i, pool, run.folder, run.keys.weights, found[i % len(found)])
+             for i in range(run.spec.supernets(partition.k))]
+    if parent is not None and run.spec.start == "inherit":
+        tasks = [replace(task, parent=parent.holder(task.members)) for task in tasks]
+    return Generation(partition, tuple(tasks), parent)
 
 
 def weights_stage(run: Run, tasks: Sequence[Task], machine: Machine, reporter: Reporter) -> None:
@@ -126,18 +128,16 @@ def estimates_stage(run: Run, tasks: Sequence[Task], partition: Partition, machi
         wanted, asked, start = wanted_by(run), questions_of(run, tasks, partition), time.monotonic()
         _answer_all(asked, machine, reporter)
         estimates = gather(asked, partition.label, wanted)
+        angle = {"angle": angles_of(tasks, partition.label)[wanted]} if run.spec.share in INHERITABLE else {}
         write_frame(run.estimates_file, {"index": wanted, "architecture": [run.bench.space.strings[i] for i in wanted],
                                          "part": partition.label[wanted], "accuracy": estimates.accuracy[wanted],
-                                         "loss": estimates.loss[wanted]}, about)
+                                         "loss": estimates.loss[wanted], **angle}, about)
         run.record(f"estimates-{run.keys.estimates}",
                {"seconds": time.monotonic() - start, "architectures": len(wanted),
                 "functions": sum(len(question.members) for question in asked),
                 "images": run.spec.estimation.images or len(run.images.select(run.spec.estimation.split)) * run.images.copies})
     shutil.rmtree(partial_folder(run), ignore_errors=True)
-    columns, _ = read_frame(run.estimates_file, about)
-    accuracy, loss = np.full((2, len(run.bench.space)), np.nan)
-    accuracy[columns["index"]], loss[columns["index"]] = columns["accuracy"], columns["loss"]
-    return Estimates(accuracy, loss)
+    return read_estimates(run.estimates_file, about, len(run.bench.space))
 
 
 def _answer_all(asked: Sequence[Question], machine: Machine, reporter: Reporter) -> None:
@@ -163,28 +163,64 @@ def _answer(share: tuple[Question, list[int]], send: Send) -> None:
 # ---- metrics
 
 
-def metrics_stage(run: Run, partition: Partition, estimates: Estimates) -> dict[str, Any]:
+def judged(run: Run, generation: Generation, estimates: Estimates, machine: Machine, reporter: Reporter) -> NDArray[np.float64]:
+    """float64 [n_arch], higher = better: what the run's estimator makes of the estimates.
+
+    Ranks are those among all estimated architectures. What the file of estimates does not hold is written down.
+    """
+    spec, bench, chosen, wanted = run.spec, run.bench, terms(run.spec.estimator), wanted_by(run)
+    kept = {name for name in ("accuracy", "loss", "angle") if getattr(estimates, name) is not None}
+    if "angle" not in kept and spec.share in INHERITABLE:  # the file is older than angles
+        estimates = replace(estimates, angle=angles_of(generation.tasks, generation.partition.label))
+    laboratory = Laboratory(spec.benchmark, spec.dataset, spec.seed, machine.device, machine.jobs, reporter)
+    context = Context(bench.space, bench.skeleton_for(spec.dataset), spec.seed, run.truth, laboratory, wanted)
+    with deadline(spec.estimator, machine.time_limit):
+        columns = {name: values[wanted] for name, values in term_values(chosen, estimates, context).items()}
+    if spec.estimator not in kept:
+        write_ranked(ranked_file(run.folder, run.keys.metrics), run.keys.metrics, columns, wanted,
+                     [bench.space.strings[i] for i in wanted])
+    values = np.full(len(bench.space), np.nan)
+    values[wanted] = judgement(columns)
+    return values
+
+
+def metrics_stage(run: Run, generation: Generation, estimates: Estimates, machine: Machine, reporter: Reporter) -> dict[str, Any]:
     """The comparison with the truth, written and given back."""
+    partition, values = generation.partition, judged(run, generation, estimates, machine, reporter)
     controls = control_labels(partition, run.context, run.truth)
-    compared = compare(estimates.by(run.spec.estimator), run.truth, run.bench.space, partition, run.populations, controls)
+    compared = compare(values, run.truth, run.bench.space, partition, run.populations, controls)
     content = {"schema": "metrics/1", "key": run.keys.metrics, "run": run.folder.name, "spec": run.spec.as_dict(),
                "truth": run.truth.label,
                "truth_key": str(run.truth.key), "images": run.spec.estimation.split,
-               "estimator": run.spec.estimator, "seed": run.spec.seed,
-               "parts": list(partition.sizes), "part_names": list(partition.names), "budget": budget_of(run, partition),
+               "estimator": run.spec.estimator, "estimates": run.keys.estimates, "seed": run.spec.seed,
+               "parts": list(partition.sizes), "part_names": list(partition.names), "budget": budget_of(generation),
                **compared.to_json()}
     write_json(run.metrics_file, content)
     return content
 
 
-def budget_of(run: Run, partition: Partition) -> dict[str, Any]:
-    """What the training cost, as counted, not as timed: subnet passes, images, FLOPs (one multiply-add is one), parameters."""
-    supernets = run.spec.supernets(partition.k)
+def budget_of(generation: Generation) -> dict[str, Any]:
+    """What the training cost, as counted, not as timed: subnet passes, images, FLOPs (one multiply-add is one), parameters.
+
+    All generations are in it; `inherited` is the share of those before the last, where there are any. parameters: of complete
+    supernets; parameters_used: without the operations that no architecture of a supernet has.
+    """
+    tasks, spec, spent = generation.tasks, generation.tasks[0].spec, _spent(generation)
+    space, parameters = benchmark(spec.benchmark).space, spec.parameters(generation.partition.k)
+    unused = sum(unused_params(space, spec.skeleton, space.codes[task.members]) for task in tasks)
+    before, ancestor = dict.fromkeys(spent, 0), generation.parent
+    while ancestor is not None:
+        before = {name: before[name] + value for name, value in _spent(ancestor).items()}
+        ancestor = ancestor.parent
+    return {"supernets": len(tasks), "parameters": parameters, "parameters_used": parameters - unused,
+            **{name: spent[name] + before[name] for name in spent}, **({"inherited": before} if generation.parent else {})}
+
+
+def _spent(generation: Generation) -> dict[str, Any]:
+    """What training the supernets of one generation cost."""
     passes, flops = 0, 0.0
-    for i in range(supernets):
-        curve, _ = read_tensors(run.folder / f"training-{i}.safetensors", {"key": run.keys.weights})
+    for task in generation.tasks:
+        curve, _ = read_tensors(task.curve, {"key": task.key})
         passes += int(curve["curve.passes"].sum())
         flops += float(curve["curve.flops"])
-    parameters = supernets * supernet_params(run.bench.space, run.spec.skeleton)
-    return {"supernets": supernets, "parameters": parameters, "passes": passes,
-            "images": passes * run.spec.recipe.batch, "flops": flops}
+    return {"passes": passes, "images": passes * generation.tasks[0].spec.recipe.batch, "flops": flops}

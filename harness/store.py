@@ -57,9 +57,27 @@ def run_folders(home: Path) -> list[Path]:
     return sorted(path.parent for path in home.glob("*/spec.json")) if home.is_dir() else []
 
 
+class Held(RunError):
+    """Another process holds the folder, the one argument."""
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.args[0])
+
+    def __str__(self) -> str:
+        return (f"Another process is working on {self.folder.name}; wait for it, or stop it and run the same command again to go "
+                "on where it stopped.")
+
+
+def wait_for(folder: Path) -> None:
+    """Wait until no process holds a folder of `sole_writer`."""
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, at most until this process ends; RunError when another one holds it or it cannot be made."""
+    """Hold a run's folder, at most until this process ends; Held when another one holds it, RunError when it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / ".lock", "w")  # noqa: SIM115 - held until the block ends
@@ -69,8 +87,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise RunError(f"Another process is working on {folder.name}; wait for it, or stop it and run the same command again "
-                           "to go on where it stopped.") from error
+            raise Held(folder) from error
         yield
 
 

@@ -6,7 +6,7 @@ import click
 
 from harness.commands.options import answer, json_option
 
-KINDS = ("criteria", "benchmarks", "samplers", "presets", "runs")
+KINDS = ("criteria", "benchmarks", "samplers", "estimators", "presets", "runs")
 
 
 @click.command("list", epilog="""\b
@@ -17,7 +17,7 @@ Examples:
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @json_option
 def list_(kind: str | None, as_json: bool) -> None:
-    """What there is: criteria, benchmarks, samplers, presets and runs; where it is defined and what it needs."""
+    """What there is: criteria, benchmarks, samplers, estimators, presets and runs; where it is defined and what it needs."""
     from rich.console import Group
     from rich.table import Table
 
@@ -35,7 +35,8 @@ def list_(kind: str | None, as_json: bool) -> None:
 
 
 def _entries(kind: str) -> list[dict[str, Any]]:
-    return {"criteria": _criteria, "benchmarks": _benchmarks, "samplers": _samplers, "presets": _presets, "runs": _runs}[kind]()
+    return {"criteria": _criteria, "benchmarks": _benchmarks, "samplers": _samplers, "estimators": _estimators,
+            "presets": _presets, "runs": _runs}[kind]()
 
 
 def _criteria() -> list[dict[str, Any]]:
@@ -61,6 +62,13 @@ def _samplers() -> list[dict[str, Any]]:
     return [{"name": d.name, "what": d.summary, "origin": d.origin} for d in found]
 
 
+def _estimators() -> list[dict[str, Any]]:
+    from harness.estimators import estimators
+
+    found = [estimators.describe(name) for name in estimators.names()]
+    return [{"name": d.name, "what": d.summary, "origin": d.origin} for d in found]
+
+
 def _presets() -> list[dict[str, Any]]:
     from harness.presets import preset, preset_names
 
@@ -69,8 +77,9 @@ def _presets() -> list[dict[str, Any]]:
 
 
 def _runs() -> list[dict[str, Any]]:
+    from harness.spec import RunSpec
     from harness.store import SPEC_SCHEMA, read_json, results_home, run_folders
 
     return [{"name": folder.name, "state": "finished" if list(folder.glob("metrics-*.json")) else "unfinished",
-             "sampler": (spec := read_json(folder / "spec.json", SPEC_SCHEMA)["spec"])["sampler"], "share": spec["share"],
-             "passes": spec["recipe"]["passes"]} for folder in run_folders(results_home())]
+             "sampler": (spec := RunSpec.from_dict(read_json(folder / "spec.json", SPEC_SCHEMA)["spec"])).sampler,
+             "share": spec.share, "passes": spec.passes} for folder in run_folders(results_home())]

@@ -1,14 +1,15 @@
 """`harness run`."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.commands.options import answer, json_option
+from harness.commands.options import answer, json_option, time_limit_option
 
 # Flags whose field lies in a section of the spec.
-SECTION_OF = {"gamma": "network.gamma", "cells": "network.cells", "images": "estimation.split"}
+SECTION_OF = {"gamma": "network.gamma", "cells": "network.cells", "images": "estimation.split", "norm": "estimation.norm"}
 
 
 @click.command(epilog="""\b
@@ -24,47 +25,44 @@ Examples:
 @click.option("--seed", type=int, help="Of initialisation, sampling, data order and random criteria.")
 @click.option("--preset", help="A published method: `harness list presets`.")
 @click.option("--budget", help="smoke (the default), cpu or full (as the papers).")
-@click.option("--sampler", help="uniform, balanced or sbs.")
-@click.option("--share", help="part: a supernet for each part; all: one supernet, the partition steers only the sampling.")
+@click.option("--sampler", help="uniform, balanced, sbs, strict or greedy: `harness list samplers`.")
+@click.option("--share", help="part: a supernet for each part; all: one supernet, the partition steers only the sampling; "
+              "layers: one with copies of its later cells; mixture: one with copies of every weight.")
 @click.option("--gamma", type=int, help="Channels are divided by it.")
 @click.option("--cells", type=int, help="Cells per stage of the supernets.")
-@click.option("--estimator", help="accuracy (the default) or loss.")
+@click.option("--estimator", help="accuracy (the default), loss, angle, or a sum by ranks, such as accuracy+naswot+params.")
 @click.option("--truth", metavar="KEY", help="A truth key (v1_0/cifar10/test/200/full) or the name of an imported column.")
 @click.option("--population", help="What the run is judged on: all, connected or distinct.")
 @click.option("--images", help="Images behind the estimates: valid (the default) or test.")
+@click.option("--norm", help="Batch-norm of estimates: batch (the default), or recalibrated on training images for each path.")
 @click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Any field of a run, such as recipe.lr=0.05.")
 @click.option("--config", type=click.Path(path_type=Path), help="A TOML file with the same fields; flags beat it.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--jobs", type=click.IntRange(min=0), default=0,
               help="Processes at once; by default one a supernet, and one a core for estimates.")
+@time_limit_option
 @json_option
-def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: int, as_json: bool, **flags: Any) -> None:
+def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: int, time_limit: float, as_json: bool,
+        **flags: Any) -> None:
     """Split the space, train the supernets, estimate the architectures and compare with the ground truth.
 
     Run the same command again to go on where it stopped; a finished run only says where its results are.
     """
-    from harness.presets import assignment, merge, read_config, resolve
+    from harness.presets import read_config, resolve
 
-    given: dict[str, Any] = {}
-    for name, value in flags.items():
-        if value is not None:
-            section, _, field = SECTION_OF.get(name, name).partition(".")
-            given = merge(given, {section: {field: value} if field else value})
-    for text in assignments:
-        given = merge(given, assignment(text))
-    spec = resolve(read_config(config) if config else {}, given)
+    spec = resolve(read_config(config) if config else {}, fields_of(flags, assignments))
 
     from harness.progress import Reporter
     from harness.report.parts import draw_run
     from harness.report.summary import summary
     from harness.run import Run
     from harness.runner import execute
-    from harness.stages import Machine
+    from harness.world import Machine
 
     prepared = Run.prepare(spec)
     finished = prepared.finished
     with Reporter() as reporter:
-        metrics = execute(prepared, Machine(device, jobs), reporter)
+        metrics = execute(prepared, Machine(device, jobs, time_limit), reporter)
         name = f"accuracy-per-part-{prepared.keys.metrics}"
         if not (prepared.folder / f"{name}.csv").exists():
             draw_run(prepared.folder, prepared.truth, prepared.estimates_file, prepared.populations[0].members, name,
@@ -74,3 +72,17 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
     content = {"run": str(prepared.folder), "key": prepared.keys.metrics, "tau": metrics["tau"], "parts": metrics["parts"],
                "budget": metrics["budget"]}
     answer(as_json, content, summary(metrics, prepared.folder))
+
+
+def fields_of(flags: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """The fields of a run that its flags and `--set` name."""
+    from harness.presets import assignment, merge
+
+    given: dict[str, Any] = {}
+    for name, value in flags.items():
+        if value is not None:
+            section, _, field = SECTION_OF.get(name, name).partition(".")
+            given = merge(given, {section: {field: value} if field else value})
+    for text in assignments:
+        given = merge(given, assignment(text))
+    return given

@@ -1,16 +1,17 @@
 """From flags, files, presets and budgets to one RunSpec: flags beat the config file, which beats the budget, then the preset."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from benchmarks.benchmark import benchmark
 from benchmarks.errors import UsageError
 from benchmarks.suggestion import suggestion
 from criteria.registry import criteria
+from harness.estimators import estimator_text
 from harness.sampling import samplers
 from harness.spec import Estimation, Network, Recipe, RunSpec
 
@@ -82,12 +83,51 @@ def resolve(*layers: Mapping[str, Any]) -> RunSpec:
     del method["summary"]
     below = merge(method, budget(bench.name, str(given.pop("budget", DEFAULT_BUDGET))))
     wanted: Fields = {"benchmark": bench.name, "dataset": dataset, "truth": bench.truth_for(dataset), **merge(below, given)}
-    criterion = criteria.get(str(wanted["criterion"]))
-    wanted["criterion"] = criteria.text(criterion)
-    wanted["sampler"] = samplers.text(samplers.get(str(wanted["sampler"])))
-    if criterion.fixed_k is not None and "k" not in given:
-        wanted["k"] = criterion.fixed_k
-    return build(wanted)
+    spec: RunSpec | None = None
+    portions: list[float] = []
+    for each in generations(wanted, "k" in given):
+        portions.append(portion(each.pop("portion", 1)))
+        spec = build(each, spec)
+    assert spec is not None
+    return divided(spec, portions, spec.recipe.passes)
+
+
+def generations(wanted: Fields, k_given: bool) -> list[Fields]:
+    """The fields of a run's ancestors, the oldest first, and its own.
+
+    What a section [parent] does not say is as in its child, but for `start` and `portion`.
+    """
+    own = dict(wanted)
+    parent = own.pop("parent", None)
+    criterion = criteria.get(str(own["criterion"]))
+    own["criterion"] = criteria.text(criterion)
+    own["sampler"] = samplers.text(samplers.get(str(own["sampler"])))
+    own["estimator"] = estimator_text(str(own.get("estimator", RunSpec.estimator)))
+    if criterion.fixed_k is not None and not k_given:
+        own["k"] = criterion.fixed_k
+    if parent is None:
+        return [own]
+    if not isinstance(parent, Mapping) or {"passes", "epochs"} & set(parent.get("recipe", {})):
+        raise UsageError("'parent' is a section with fields of a run, such as parent.criterion=none, but its passes are its "
+                         "`portion` of recipe.passes; set parent.portion.")
+    older = merge({name: value for name, value in own.items() if name not in ("start", "portion")}, parent)
+    return [*generations(older, "k" in parent), own]
+
+
+def portion(value: Any) -> float:
+    """How much of the passes a generation takes, relative to the others."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+        raise UsageError(f"'portion' takes a number above 0, not {value!r}.")
+    return float(value)
+
+
+def divided(spec: RunSpec, portions: Sequence[float], passes: int) -> RunSpec:
+    """The spec with these passes divided between its ancestors and itself, by portions, the oldest first."""
+    before = 0
+    if spec.parent is not None:
+        before = round(passes * sum(portions[:-1]) / sum(portions))
+        spec = replace(spec, parent=divided(spec.parent, portions[:-1], before))
+    return replace(spec, recipe=replace(spec.recipe, passes=passes - before))
 
 
 def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> Fields:
@@ -101,7 +141,7 @@ def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> Fields:
     return both
 
 
-def build(wanted: Fields) -> RunSpec:
+def build(wanted: Fields, parent: RunSpec | None = None) -> RunSpec:
     """The spec of these fields, each checked against the spec's own fields and types."""
     made = {name: typed(name, value, RunSpec, "") for name, value in wanted.items() if name not in SECTIONS}
     for section, kind in SECTIONS.items():
@@ -111,14 +151,12 @@ def build(wanted: Fields) -> RunSpec:
                              f"{fields(kind)[0].name}=....")
         made[section] = kind(**{name: typed(name, value, kind, f"{section}.") for name, value in values.items()
                                 if (section, name) != ("recipe", "epochs")})
-    spec, epochs = RunSpec(**made), wanted.get("recipe", {}).get("epochs")
+    spec, epochs = RunSpec(**made, parent=parent), wanted.get("recipe", {}).get("epochs")
     return spec if epochs is None else with_epochs(spec, epochs)
 
 
 def with_epochs(spec: RunSpec, epochs: object) -> RunSpec:
     """The spec with as many passes as make that many epochs of the training images."""
-    from dataclasses import replace
-
     from benchmarks.images import load_images
 
     if isinstance(epochs, bool) or not isinstance(epochs, int | float) or not 0 < epochs < inf:
@@ -139,6 +177,10 @@ def typed(name: str, value: Any, kind: type, prefix: str) -> Any:
     wanted = types[name]
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if get_origin(wanted) is tuple:
+        if not isinstance(value, list | tuple) or not all(type(each) is int for each in value):
+            raise UsageError(f"'{prefix}{name}' takes a list of whole numbers such as [15,20], not {value!r}.")
+        return tuple(value)
     if not isinstance(value, wanted) or isinstance(value, bool) != (wanted is bool):
         raise UsageError(f"'{prefix}{name}' takes {wanted.__name__}, not {value!r}.")
     return value

@@ -62,12 +62,12 @@ def measures_table(populations: Mapping[str, Mapping[str, Any]], title: str) -> 
     return Group(Text(title, style="bold"), Text(), table(heads, rows), *lines)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
     """Text in aligned columns without lines: the first to the left, the others, which are numbers, to the right.
 
     As wide as it needs to be, since a terminal that is too narrow had better fold a line than lose a digit.
     """
-    cells = [tuple(map(Text, row)) for row in rows]
+    cells = [tuple(cell if isinstance(cell, Text) else Text(cell) for cell in row) for row in rows]
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     needed = 0
     for i, head in enumerate(map(Text, heads)):
@@ -116,9 +116,12 @@ def scaled(value: float) -> str:
 
 def budget_line(budget: Mapping[str, Any]) -> str:
     """What the training cost, as counted."""
-    supernets = budget["supernets"]
-    return (f"Budget: {supernets} supernet{'s' * (supernets > 1)} with {budget['parameters']:,} parameters in all, "
-            f"{budget['passes']:,} subnet passes, {budget['images']:,} images, {scaled(budget['flops'])}FLOPs "
+    supernets, parameters = budget["supernets"], budget["parameters"]
+    used = budget.get("parameters_used", parameters)  # older metrics do not say
+    of_used = f" ({used:,} of operations that their parts have)" if used < parameters else ""
+    of_inherited = f" (of which {budget['inherited']['passes']:,} inherited)" if "inherited" in budget else ""
+    return (f"Budget: {supernets} supernet{'s' * (supernets > 1)} with {parameters:,} parameters in all{of_used}, "
+            f"{budget['passes']:,} subnet passes{of_inherited}, {budget['images']:,} images, {scaled(budget['flops'])}FLOPs "
             "(a multiply-add is one).")
 
 
