@@ -86,7 +86,7 @@ def nothing_is_written(results_home: Path, data_home: Path, request: pytest.Fixt
     ("--preset spso", ["Unknown preset 'spso'", "did you mean 'spos'?"]),
     ("--budget huge", ["Unknown budget 'huge'", "choose one of smoke, cpu, full"]),
     ("--population connectd", ["Unknown population 'connectd'", "choose one of all, connected, distinct"]),
-    ("--estimator acuracy", ["Unknown estimator 'acuracy'", "choose 'accuracy' or 'loss'"]),
+    ("--estimator acuracy", ["Unknown estimator 'acuracy'", "did you mean 'accuracy'?", "angle, loss"]),
     ("--images train", ["'train'", "choose valid or test"]),
     ("--set estimation.images=100000", ["estimation.images=100000", "choose fewer, or 0 for all"]),
     ("--set recipe.lrr=1", ["no field 'recipe.lrr'", "did you mean 'recipe.lr'?"]),

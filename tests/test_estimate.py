@@ -17,7 +17,8 @@ from benchmarks.space import nasbench201
 from benchmarks.truth import GroundTruth, TruthKey
 from harness import estimate as module
 from harness.checkpoint import write_tensors
-from harness.estimate import TOP, Estimates, answer, best, estimate, gather, question_images, questions, sample
+from harness.estimate import TOP, Estimates, answer, best, estimate, gather, question_images, questions
+from harness.sample import sample
 from harness.sampling import Pool
 from harness.spec import Estimation, Network, Recipe, RunSpec
 from harness.task import Task

@@ -110,7 +110,7 @@ def test_any_instance_is_read_back_from_its_text(leaf: Every, inner: Every | Non
     ("nonlinear[count=live,,]", "a value is missing"),
     ("nonlinear[count=live,count=path]", "stands twice"),
     ("nonlinear[live,count=path]", "stands twice"),
-    ("nonlinear[gamma=2]", "unknown parameter 'gamma'; its parameters are count, rule, thresholds"),
+    ("nonlinear[gamma=2]", "unknown parameter 'gamma'; its parameters are count, rule, sizes, thresholds"),
     ("none[3]", "unknown parameter '3'; it has none"),
     ("nonlinear[count=relu]", r"count must be path\|live\|total\|sum, not 'relu'"),
     ("flops[live=yes]", r"live must be true\|false, not 'yes'"),
@@ -148,7 +148,8 @@ def test_a_parameter_without_default_must_be_given() -> None:
 def test_describe_and_origin_say_what_and_where() -> None:
     known = criteria.describe("nonlinear")
     assert known.summary.startswith("Nonlinear functions of a cell")
-    assert [(p.name, p.default) for p in known.parameters] == [("rule", "merge"), ("thresholds", ""), ("count", "path")]
+    assert [(p.name, p.default) for p in known.parameters] == [
+        ("rule", "merge"), ("thresholds", ""), ("sizes", ""), ("count", "path")]
     assert "0.5647" in known.reference
     assert criteria.describe("oracle").needs == ("truth",)
     assert criteria.describe("none").fixed_k == 1

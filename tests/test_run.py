@@ -203,15 +203,20 @@ def test_every_flag_reaches_the_spec_of_the_run(tmp_path: Path) -> None:
     found = harness(f"{RUN} --config {config} --seed 2 --gamma 2 --images test --set recipe.lr=0.05 --json").json
     spec = harness(f"show {found['run']} --json").json["spec"]
     assert (spec["seed"], spec["sampler"], spec["network"]["gamma"], spec["recipe"]["lr"]) == (2, "uniform", 2, 0.05)
-    assert spec["estimation"] == {"architectures": 12, "batch": 64, "images": 64, "split": "test"}
+    assert spec["estimation"] == {"architectures": 12, "batch": 64, "images": 64, "split": "test", "norm": "batch",
+                                  "calibration": 512}
     assert "-s2-" in found["run"]
 
 
+CRITERIA = {**dict.fromkeys(("spos", "k-shot", "fairnas", "greedynas", "angle"), ("none", 1)),
+            "fs-nas": ("edge", 5), "gm-nas": ("gradient_matching", 4), "gm-nas-8": ("gradient_matching[levels=3]", 8)}
+
+
 @pytest.mark.parametrize("name", preset_names())
-def test_every_preset_makes_a_run(name: str) -> None:
+def test_every_preset_makes_a_run_of_the_passes_of_its_budget(name: str) -> None:
     spec = resolve({"preset": name})
-    assert spec.criterion == ("none" if name == "spos" else "nonlinear")
-    assert spec.k == (1 if name == "spos" else 3)
+    assert (spec.criterion, spec.k) == CRITERIA.get(name, ("nonlinear", 3))
+    assert spec.passes == 6_000
 
 
 def test_passes_that_are_asked_for_beat_the_epochs_of_a_budget() -> None:
@@ -232,7 +237,8 @@ def test_epochs_are_turned_into_passes() -> None:
 
 @pytest.mark.parametrize(("kind", "some"), [
     ("criteria", {"nonlinear", "params", "flops", "none", "random", "oracle"}), ("benchmarks", {"digits201", "nasbench201"}),
-    ("samplers", {"uniform", "balanced", "sbs"}), ("presets", {"spos", "efs-nas"}), ("runs", set())])
+    ("samplers", {"uniform", "balanced", "sbs", "strict", "greedy"}),
+    ("estimators", {"accuracy", "loss", "angle"}), ("presets", {"spos", "efs-nas"}), ("runs", set())])
 def test_list_shows_what_there_is(kind: str, some: set[str]) -> None:
     found = harness(f"list {kind} --json").json
     assert set(found) == {kind}
@@ -243,7 +249,7 @@ def test_list_shows_what_there_is(kind: str, some: set[str]) -> None:
 
 def test_list_without_a_kind_shows_all_kinds(finished: Finished) -> None:
     found = harness("list --json").json
-    assert set(found) == {"criteria", "benchmarks", "samplers", "presets", "runs"}
+    assert set(found) == {"criteria", "benchmarks", "samplers", "estimators", "presets", "runs"}
     assert [entry["name"] for entry in found["runs"]] == [finished.folder.name]
     assert found["runs"][0]["state"] == "finished"
 

@@ -1,5 +1,7 @@
 """Samplers draw what they say: chi-square tests against their definitions, and purity."""
 
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from benchmarks.cost import Skeleton
 from benchmarks.errors import UsageError
 from benchmarks.space import nasbench201
 from criteria import Context, Partition, partition
-from harness.sampling import Pass, Pool, Sampler, samplers
+from harness.sampling import Memory, Pass, Pool, Sampler, samplers
 
 SPACE = nasbench201()
 # Parts of unequal size, whose members are no running numbers.
@@ -108,3 +110,98 @@ def test_a_part_that_could_never_be_trained_is_refused() -> None:
 def test_a_pass_is_a_part_and_an_architecture() -> None:
     assert samplers.get("uniform").draw(Pool((np.array([7]),)), 0, 0) == (Pass(0, 7),)
     assert samplers.get("sbs").draw(Pool((np.array([7]), np.array([9]))), 0, 3) == (Pass(0, 7), Pass(1, 9))
+
+
+# ---- strict: every operation once
+
+WHOLE = Pool((SPACE.population("connected"),))
+
+
+def none_sets() -> NDArray[np.float64]:
+    """float64 [64]: by definition, how likely each set of edges (as bits) is to be the one with 'none' in one of the five cells.
+
+    Where the five permutations put 'none' is uniform among all choices that leave no cell disconnected.
+    """
+    cut = np.zeros(64, bool)
+    dead = SPACE.codes[~SPACE.connected]
+    cut[np.unique((dead == 0) @ (1 << np.arange(6)))] = True
+    where = np.array(list(product(range(5), repeat=6)))
+    sets = (where[:, None] == np.arange(5)[:, None]) @ (1 << np.arange(6))
+    return np.bincount(sets[~cut[sets].any(axis=1), 0], minlength=64) / (~cut[sets].any(axis=1)).sum()
+
+
+def test_strict_gives_every_operation_of_every_edge_exactly_once_and_is_distributed_as_defined() -> None:
+    rows = draws(samplers.get("strict"), WHOLE, 20_000)  # 100,000 draws
+    assert (rows[:, :, 0] == 0).all()
+    assert SPACE.connected[rows[:, :, 1]].all()
+    codes = SPACE.codes[rows[:, :, 1]]
+    assert (np.sort(codes, axis=1) == np.arange(5)[:, None]).all()
+    expected = 20_000 * none_sets()
+    can = expected > 0
+    assert expected[can].min() > 5
+    for cell in range(5):
+        observed = np.bincount((codes[:, cell] == 0) @ (1 << np.arange(6)), minlength=64)
+        assert not observed[~can].any()
+        assert chisquare(observed[can], expected[can]).pvalue > LEAST_P
+    # On each edge all permutations are alike, as no cell is special; so they are from step to step.
+    place = np.zeros(5**5, int)
+    for i, order in enumerate(permutations(range(5))):
+        place[np.array(order) @ 5 ** np.arange(5)] = i
+    orders = place[np.einsum("sce,c->se", codes, 5 ** np.arange(5))]
+    for edge in range(6):
+        assert chisquare(np.bincount(orders[:, edge], minlength=120)).pvalue > LEAST_P
+    table = np.zeros((120, 120), int)
+    np.add.at(table, (orders[:-1, 0], orders[1:, 0]), 1)
+    assert chi2_contingency(table.reshape(12, 10, 12, 10).sum((1, 3))).pvalue > LEAST_P
+
+
+def test_strict_needs_one_supernet_of_the_whole_space(pool: Pool) -> None:
+    strict = samplers.get("strict")
+    strict.check(pool, 1)
+    assert strict.passes_per_step(3) == 5
+    for some, supernets in ((pool, 3), (Pool((SPACE.population("connected")[1:],)), 1)):
+        with pytest.raises(UsageError, match="choose --share all or a k of 1"):
+            strict.check(some, supernets)
+    assert strict.draw(pool, 3, 7) == strict.draw(pool, 3, 7) != strict.draw(pool, 4, 7)
+    assert all(row.part == pool.part_of(row.architecture) for row in strict.draw(pool, 0, 0))
+
+
+# ---- greedy: a look before it chooses
+
+
+def test_greedy_candidates_are_drawn_from_the_best_so_far_as_often_as_it_says() -> None:
+    greedy, good = samplers.get("greedy[capacity=5]"), [3, 8, 16, 61, 114]
+    members, memory, seen = SMALL.everything, dict.fromkeys(good, 0.0), []
+
+    def losses(drawn: NDArray[np.int64]) -> list[float]:
+        seen.append(drawn)
+        return [0.0 if architecture in good else 1.0 for architecture in drawn.tolist()]
+
+    for share, greed in ((0.05, 0.0), (0.55, 0.4), (1.0, 0.8)):
+        seen.clear()
+        for step in range(5000):  # 50,000 draws
+            greedy.choose(SMALL, step, round(share * 1000), 1000, memory, losses)
+        observed = [(np.concatenate(seen) == member).sum() for member in members]
+        expected = 50_000 * ((1 - greed) / len(members) + greed * np.isin(members, good) / len(good))
+        assert chisquare(observed, expected).pvalue > LEAST_P
+    assert sorted(memory) == good
+
+
+def test_greedy_trains_those_of_the_lowest_loss_and_remembers_the_best() -> None:
+    greedy, memory = samplers.get("greedy[capacity=7]"), Memory()
+    candidates: list[int] = []
+
+    def losses(drawn: NDArray[np.int64]) -> list[float]:
+        candidates[:] = drawn.tolist()
+        return [architecture / 100 for architecture in candidates]
+
+    for step in range(30):
+        before, rows = dict(memory), greedy.choose(SMALL, 0, step, 30, memory, losses)
+        assert [row.architecture for row in rows] == sorted(candidates)[:5]
+        assert all(row.part == SMALL.part_of(row.architecture) for row in rows)
+        assert set(memory) == set(sorted({*before, *(row.architecture for row in rows)})[:7])
+    assert len(memory) == 7
+    with pytest.raises(UsageError, match="under one supernet, and here are 3"):
+        greedy.check(SMALL, 3)
+    with pytest.raises(UsageError, match="1 <= trained <= candidates"):
+        samplers.get("greedy[trained=11]")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.errors import UsageError
 from harness import spec as module
+from harness.presets import resolve
 from harness.run import Run
 from harness.spec import Estimation, Keys, Network, Recipe, RunSpec
 
@@ -28,6 +29,8 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "network.channels": (32, "weights"),
     "network.gamma": (4, "weights"),
     "network.cells": (3, "weights"),
+    "network.copies": (4, "weights"),
+    "network.thresholds": ((3,), "weights"),
     "recipe.passes": (10, "weights"),
     "recipe.batch": (32, "weights"),
     "recipe.lr": (0.05, "weights"),
@@ -40,10 +43,18 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "estimation.images": (100, "estimates"),
     "estimation.batch": (128, "estimates"),
     "estimation.architectures": (800, "estimates"),
+    "estimation.norm": ("recalibrated", "estimates"),
+    "estimation.calibration": (64, "estimates"),
     "truth": ("v1_0/cifar10/test/200/full", "metrics"),
     "population": ("connected", "metrics"),
     "estimator": ("loss", "metrics"),
+    "parent": (RunSpec(seed=1), "partition"),
+    "start": ("restart", "weights"),
 }
+# What is changed, where the field means nothing without another.
+BASES = {"start": RunSpec(parent=RunSpec()), "network.copies": RunSpec(share="mixture"),
+         "network.thresholds": RunSpec(share="layers"),
+         "estimation.calibration": RunSpec(estimation=Estimation(norm="recalibrated"))}
 
 
 def leaves(value: Any, prefix: str = "") -> set[str]:
@@ -55,10 +66,21 @@ def leaves(value: Any, prefix: str = "") -> set[str]:
     return names
 
 
-def changed(spec: RunSpec, name: str) -> RunSpec:
+def base(name: str) -> RunSpec:
+    return BASES.get(name, RunSpec())
+
+
+def changed(name: str) -> RunSpec:
+    spec = base(name)
     outer, _, inner = name.partition(".")
     value = CHANGES[name][0]
     return replace(spec, **{outer: replace(getattr(spec, outer), **{inner: value}) if inner else value})
+
+
+def keys(spec: RunSpec) -> Keys:
+    """The keys over made-up sources, of which the weights of a parent are one."""
+    parent = {} if spec.parent is None else {"parent": keys(spec.parent).weights}
+    return Keys.of(spec, {**SOURCES, **parent}, frozenset())
 
 
 def differing(one: Keys, other: Keys) -> list[str]:
@@ -71,14 +93,13 @@ def test_every_field_has_a_stage() -> None:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_field_changes_the_stages_that_read_it_and_no_others(name: str) -> None:
-    before, after = (Keys.of(spec, SOURCES, frozenset()) for spec in (RunSpec(), changed(RunSpec(), name)))
-    assert differing(before, after) == list(STAGES[STAGES.index(CHANGES[name][1]):])
+    assert differing(keys(base(name)), keys(changed(name))) == list(STAGES[STAGES.index(CHANGES[name][1]):])
 
 
 def test_no_two_changes_have_one_key() -> None:
-    keys = [Keys.of(changed(RunSpec(), name), SOURCES, frozenset()).metrics for name in CHANGES]
-    assert len(set(keys)) == len(CHANGES)
-    assert all(len(key) == 12 and set(key) <= set("0123456789abcdef") for key in keys)
+    found = [keys(changed(name)).metrics for name in CHANGES]
+    assert len(set(found)) == len(CHANGES)
+    assert all(len(key) == 12 and set(key) <= set("0123456789abcdef") for key in found)
 
 
 @pytest.mark.parametrize(("source", "needs", "architectures", "first"), [
@@ -113,6 +134,14 @@ def test_a_spec_survives_json(spec: RunSpec) -> None:
     assert Keys.of(again, SOURCES, frozenset()) == Keys.of(spec, SOURCES, frozenset())
 
 
+def test_lists_of_thresholds_are_tuples() -> None:
+    spec = resolve({"share": "layers", "network": {"thresholds": [2, 5]}})
+    assert spec.network.thresholds == (2, 5)
+    assert RunSpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
+    with pytest.raises(UsageError, match=r"'network.thresholds' takes a list of whole numbers such as \[15,20\], not '15'"):
+        resolve({"share": "layers", "network": {"thresholds": "15"}})
+
+
 def test_whole_numbers_and_floats_are_one_spec() -> None:
     whole, floats = RunSpec(recipe=Recipe(lr=1, lr_end=0)), RunSpec(recipe=Recipe(lr=1.0, lr_end=0.0))
     assert Keys.of(whole, SOURCES, frozenset()) == Keys.of(floats, SOURCES, frozenset())
@@ -127,12 +156,19 @@ def test_channels_are_divided_by_gamma_and_parts_counted_as_supernets() -> None:
 @pytest.mark.parametrize(("kind", "values", "says"), [
     (Network, {"gamma": 3}, "cannot be divided by gamma=3"), (Network, {"gamma": 0}, "gamma=0"),
     (Network, {"channels": 0}, "network.channels=0"), (Network, {"cells": 0}, "leaves no cell"),
+    (Network, {"copies": -1}, "leaves no weight"), (Network, {"thresholds": (20, 15)}, "do not ascend"),
+    (Network, {"thresholds": [3, 3]}, "do not ascend"), (Network, {"thresholds": (-1, 3)}, "do not ascend"),
+    (RunSpec, {"network": Network(copies=2)}, "network.copies=2 means nothing with share=part"),
+    (RunSpec, {"network": Network(thresholds=(3,)), "share": "mixture"}, "choose --share layers"),
     (Recipe, {"passes": 0}, "train nothing"), (Recipe, {"batch": 1}, "needs two images"),
     (Recipe, {"lr": 0.0}, "lr=0.0"), (Recipe, {"lr": float("nan")}, "lr=nan"), (Recipe, {"lr": float("inf")}, "lr=inf"),
     (Recipe, {"lr_end": 0.2}, "lr_end=0.2"), (Recipe, {"momentum": 1.0}, "momentum=1.0"),
     (Recipe, {"weight_decay": -1.0}, "weight_decay=-1.0"), (Recipe, {"weight_decay": float("nan")}, "weight_decay=nan"),
     (Estimation, {"split": "train"}, "choose valid or test"), (Estimation, {"batch": 1}, "batch=1"),
-    (Estimation, {"images": -1}, "images=-1"), (Estimation, {"architectures": -1}, "architectures=-1"),
+    (Estimation, {"norm": "running"}, "choose norm=batch or"),
+    (Estimation, {"norm": "recalibrated", "calibration": 1}, "2 or more"),
+    (Estimation, {"calibration": 64}, "means nothing with norm=batch"), (Estimation, {"images": -1}, "images=-1"),
+    (Estimation, {"architectures": -1}, "architectures=-1"),
     (RunSpec, {"share": "none"}, "Unknown share 'none'"), (RunSpec, {"k": 0}, "k=0 makes no part")])
 def test_values_that_cannot_be_are_refused(kind: type, values: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):

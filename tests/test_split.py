@@ -12,7 +12,7 @@ from benchmarks.cost import flops
 from benchmarks.errors import RunError, UsageError
 from benchmarks.space import nasbench201
 from criteria.base import Partition, Scores
-from criteria.split import RULES, Cuts, Whole, by_value, equal, jenks, kmeans, part_names, quantile, thresholds
+from criteria.split import RULES, Cuts, Whole, by_value, equal, jenks, kmeans, part_names, quantile, sized, thresholds
 
 FLOPS = flops(nasbench201()).astype(np.float64)
 
@@ -45,6 +45,13 @@ def test_quantiles_that_fall_together_are_refused_with_a_k_that_works() -> None:
     assert refusal.value.exit_code == 2
     assert len(sizes(quantile(FLOPS, 9), FLOPS)) == 9
     assert min(sizes(equal(FLOPS, 20), FLOPS)) > 0
+
+
+def test_parts_have_given_sizes_or_their_shares() -> None:
+    # The sizes of nonlinear's parts: the closest that FLOPs, which have 28 values, can come to them.
+    assert sizes(sized(FLOPS, (9105, 5520, 1000)), FLOPS) == [9604, 5016, 1005]
+    scores = np.r_[np.arange(15.0), np.full(5, np.nan)]
+    assert sizes(sized(scores, (12, 4, 4)), scores) == [9, 3, 3]
 
 
 def test_a_score_equal_to_a_threshold_goes_below_it() -> None:

@@ -25,9 +25,9 @@ from harness.run import Run
 from harness.runner import execute
 from harness.sampling import Pool, samplers
 from harness.spec import UNSAMPLED, Estimation, Keys, Network, Recipe, RunSpec
-from harness.stages import Machine
 from harness.task import Task
 from harness.train import learning_rate, train
+from harness.world import Machine
 
 SPACE = nasbench201()
 TINY = RunSpec(network=Network(2, 1, 1), recipe=Recipe(passes=15, batch=16))
@@ -85,8 +85,11 @@ class Interruption:
 
 @pytest.mark.parametrize(("change", "share"), [
     ({}, 0.05), ({}, 0.4), ({"share": "all"}, 0.4), ({"sampler": "uniform"}, 0.4),
-    ({"sampler": "uniform", "recipe": replace(TINY.recipe, unsampled="moving")}, 0.4)],
-    ids=["saved at every step", "saved at every other step", "share all", "steps of others", "moved by steps of others"])
+    ({"sampler": "uniform", "recipe": replace(TINY.recipe, unsampled="moving")}, 0.4),
+    ({"share": "layers", "sampler": "uniform"}, 0.4),
+    ({"share": "mixture", "sampler": "uniform", "recipe": replace(TINY.recipe, unsampled="moving")}, 0.4)],
+    ids=["saved at every step", "saved at every other step", "share all", "steps of others", "moved by steps of others",
+         "layers", "mixture"])
 def test_a_training_goes_on_from_every_interruption_with_the_same_bytes(
         change: dict[str, Any], share: float, pool: Pool, tmp_path: Path) -> None:
     spec = replace(TINY, **change)
