@@ -97,7 +97,7 @@ def flops(space: Space, skeleton: Skeleton = NASBENCH201, live_only: bool = Fals
 
 def supernet_params(space: Space, skeleton: Skeleton) -> int:
     """Parameters of one supernet with all operations on all edges and batch-norm without affine parameters."""
-    return skeleton.fixed_params(affine=False) + sum(_cells_params(space, skeleton, width) for width in skeleton.widths)
+    return skeleton.fixed_params(affine=False) + skeleton.cells * sum(cell_params(space, width) for width in skeleton.widths)
 
 
 def unused_params(space: Space, skeleton: Skeleton, codes: NDArray[np.uint8]) -> int:
@@ -109,7 +109,7 @@ def unused_params(space: Space, skeleton: Skeleton, codes: NDArray[np.uint8]) ->
 
 def layered_params(space: Space, skeleton: Skeleton, copies: int) -> int:
     """Parameters of one supernet whose cells after the first stage exist in so many copies; the rest is common to all."""
-    later = sum(_cells_params(space, skeleton, width) for width in skeleton.widths[1:])
+    later = skeleton.cells * sum(cell_params(space, width) for width in skeleton.widths[1:])
     return supernet_params(space, skeleton) + (copies - 1) * later
 
 
@@ -119,7 +119,7 @@ def mixture_params(space: Space, skeleton: Skeleton, copies: int) -> int:
     return copies * supernet_params(space, skeleton) + (inputs + 1) * SIMPLEX_HIDDEN + (SIMPLEX_HIDDEN + 1) * copies
 
 
-def _cells_params(space: Space, skeleton: Skeleton, width: int) -> int:
-    """Parameters of the supernet cells of the stage of that width."""
+def cell_params(space: Space, width: int) -> int:
+    """Parameters of one supernet cell of that width, all operations on all edges."""
     kernels = [int(name[-1]) for name in space.op_names if name.startswith("nor_conv")]
-    return skeleton.cells * len(space.edges) * sum(kernel * kernel * width * width for kernel in kernels)
+    return len(space.edges) * sum(kernel * kernel * width * width for kernel in kernels)

@@ -7,7 +7,7 @@ stem, first stage, reductions and head are common to all; at every later cell th
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cost import STAGES, Skeleton
+from benchmarks.cost import STAGES, Skeleton, cell_params
 from benchmarks.errors import UsageError
 from benchmarks.space import Space
 from criteria.base import Context
@@ -25,6 +25,14 @@ def default_thresholds(copies: int, cells: int) -> tuple[int, ...]:
         raise UsageError(f"No thresholds are published for {copies} copies of a cell; give {copies - 1} ascending counts in "
                          "network.thresholds, as in --set network.thresholds=[15,20], or choose a k of 1 to 4.")
     return tuple(cut * cells // RELEASED_CELLS for cut in RELEASED[copies])
+
+
+def unmet_params(space: Space, skeleton: Skeleton, thresholds: tuple[int, ...]) -> int:
+    """Parameters of those copies of single cells that no architecture ever uses."""
+    route, cells = routes(space, skeleton, thresholds), skeleton.cells
+    unmet = [position for position in range(cells, STAGES * cells) for copy in range(len(thresholds) + 1)
+             if not (route[:, position] == copy).any()]
+    return sum(cell_params(space, skeleton.widths[position // cells]) for position in unmet)
 
 
 def routes(space: Space, skeleton: Skeleton, thresholds: tuple[int, ...]) -> NDArray[np.int8]:

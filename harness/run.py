@@ -55,6 +55,9 @@ class Run:
         sampler = samplers.get(spec.sampler)
         criterion = criteria.get(spec.criterion)
         number_of_parts(criterion, spec.k)
+        if "supernet=" in spec.criterion:
+            raise UsageError(f"The criterion '{spec.criterion}' asks another run, which no key of this one would hold; make that "
+                             "run the parent, in a section [parent] of --config, and leave supernet out.")
         check(spec)
         truth = about(load_truth(spec.truth, bench.table), spec.truth, bench, spec.dataset)
         images = images or load_images(spec.dataset)

@@ -29,6 +29,7 @@ from harness.laboratory import Laboratory
 from harness.parallel import Send, spread
 from harness.progress import Reporter
 from harness.provenance import peak_memory
+from harness.routes import unmet_params
 from harness.run import Run
 from harness.sampling import Pool, samplers
 from harness.spec import INHERITABLE
@@ -203,11 +204,14 @@ def budget_of(generation: Generation) -> dict[str, Any]:
     """What the training cost, as counted, not as timed: subnet passes, images, FLOPs (one multiply-add is one), parameters.
 
     All generations are in it; `inherited` is the share of those before the last, where there are any. parameters: of complete
-    supernets; parameters_used: without the operations that no architecture of a supernet has.
+    supernets; parameters_used: without the operations that no architecture of a supernet has, and
+    without the copies of cells that none comes by.
     """
     tasks, spec, spent = generation.tasks, generation.tasks[0].spec, _spent(generation)
     space, parameters = benchmark(spec.benchmark).space, spec.parameters(generation.partition.k)
     unused = sum(unused_params(space, spec.skeleton, space.codes[task.members]) for task in tasks)
+    if spec.share == "layers":
+        unused += unmet_params(space, spec.skeleton, tasks[0].thresholds)
     before, ancestor = dict.fromkeys(spent, 0), generation.parent
     while ancestor is not None:
         before = {name: before[name] + value for name, value in _spent(ancestor).items()}

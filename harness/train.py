@@ -112,8 +112,9 @@ def _save(task: Task, network: SharedWeights, optimizers: Optimizers, curve: Cur
           seconds: float) -> None:
     momenta = {f"momentum.{name}": optimizer.state[weight]["momentum_buffer"] for optimizer in optimizers
                for name, weight in network.named_parameters() if weight in optimizer.state}
+    moved = " ".join(name for name, weight in network.named_parameters() if weight.grad is not None)
     write_tensors(task.checkpoint, {**network.state_dict(), **momenta, **curve.tensors(), **draws.tensors()},
-                  {**task.about, "step": str(step), "seconds": f"{seconds:.3f}"})
+                  {**task.about, "step": str(step), "seconds": f"{seconds:.3f}", "moved": moved})
 
 
 def _resume(task: Task, network: SharedWeights, optimizers: Optimizers, curve: Curve, draws: Draws) -> tuple[int, float]:
@@ -129,7 +130,9 @@ def _resume(task: Task, network: SharedWeights, optimizers: Optimizers, curve: C
                 buffer = tensors[name].to(weight.device)
                 # In the weight's layout, or a resumed step would sum in another order.
                 optimizer.state[weight]["momentum_buffer"] = buffer.contiguous(memory_format=memory_format(weight))
-                weight.grad = torch.zeros_like(weight)  # it has had a gradient, which matters where unsampled weights move
+    for name in about["moved"].split():  # they have had a gradient, which matters where unsampled weights move
+        weight = network.get_parameter(name)
+        weight.grad = torch.zeros_like(weight)
     curve.restore(tensors)
     draws.restore(tensors)
     return int(about["step"]), float(about["seconds"])

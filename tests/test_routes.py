@@ -13,7 +13,7 @@ from benchmarks.errors import UsageError
 from benchmarks.space import nasbench201
 from criteria import Context, criteria, partition
 from harness.layered import Layered
-from harness.routes import default_thresholds, routes
+from harness.routes import default_thresholds, routes, unmet_params
 from harness.sampling import Pool
 from harness.spec import Network, Recipe, RunSpec
 from harness.supernet import Supernet
@@ -143,3 +143,8 @@ def test_a_task_makes_the_network_of_its_thresholds_or_of_its_parts(tmp_path: Pa
     for network, copies in ((spec.network, 3), (replace(spec.network, thresholds=(4,)), 2)):
         made = Task(replace(spec, network=network), 0, pool, tmp_path, "k", "cpu").network()
         assert sum("cell2_edge0_nor_conv_1x1" in name for name in made.state_dict()) == copies
+
+
+def test_copies_that_nobody_uses_are_known() -> None:
+    """Cell 5's third copy, cell 6's second, and the second of cells 10 to 14: 2 of width 16 and 5 of width 32, 60 w^2 each."""
+    assert unmet_params(SPACE, Skeleton(channels=8, cells=5), (15, 20)) == 60 * (2 * 16**2 + 5 * 32**2)

@@ -86,9 +86,11 @@ class Interruption:
 @pytest.mark.parametrize(("change", "share"), [
     ({}, 0.05), ({}, 0.4), ({"share": "all"}, 0.4), ({"sampler": "uniform"}, 0.4),
     ({"sampler": "uniform", "recipe": replace(TINY.recipe, unsampled="moving")}, 0.4),
+    ({"sampler": "uniform", "recipe": replace(TINY.recipe, unsampled="moving", momentum=0.0, weight_decay=0.01)}, 0.4),
     ({"share": "layers", "sampler": "uniform"}, 0.4),
     ({"share": "mixture", "sampler": "uniform", "recipe": replace(TINY.recipe, unsampled="moving")}, 0.4)],
     ids=["saved at every step", "saved at every other step", "share all", "steps of others", "moved by steps of others",
+         "moved without momentum",
          "layers", "mixture"])
 def test_a_training_goes_on_from_every_interruption_with_the_same_bytes(
         change: dict[str, Any], share: float, pool: Pool, tmp_path: Path) -> None:
