@@ -6,15 +6,23 @@ from typing import Any
 import click
 
 from benchmarks.errors import HarnessError
+from harness.commands.attribute import attribute
 from harness.commands.compare_splits import compare_splits
 from harness.commands.data import data
 from harness.commands.diagnose import diagnose
 from harness.commands.list import list_
 from harness.commands.measure import measure
 from harness.commands.new_criterion import new_criterion
+from harness.commands.plan import plan
+from harness.commands.report import report
+from harness.commands.reproduce import reproduce
 from harness.commands.run import run
 from harness.commands.score import score
+from harness.commands.search import search
 from harness.commands.show import show
+from harness.commands.submit import submit
+from harness.commands.sweep import sweep
+from harness.commands.verify import verify
 
 INTERRUPTED = 130
 
@@ -33,7 +41,8 @@ def harness() -> None:
     """
 
 
-for command in (run, list_, show, measure, score, diagnose, compare_splits, new_criterion, data):
+for command in (run, search, sweep, plan, attribute, reproduce, list_, show, measure, score, diagnose, compare_splits,
+                new_criterion, report, verify, submit, data):
     harness.add_command(command)
 
 

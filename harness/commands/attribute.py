@@ -1,0 +1,79 @@
+"""`harness attribute`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmarks.errors import UsageError
+from harness.commands.options import answer, json_option
+from harness.commands.run import SECTION_OF
+
+if TYPE_CHECKING:
+    from harness.factorial import Result
+
+
+@click.command(epilog="""\b
+Examples:
+  harness attribute share-sampler-gamma-seed-digits201 --out figures/factorial
+  harness attribute results/published/digits201-controls --where criterion=nonlinear --json
+  harness attribute share-sampler --where gamma=2 --population 'top 150'
+""")
+@click.argument("subjects", metavar="SWEEP|RUNS...", nargs=-1, required=True)
+@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Only runs with that level; can be given several times.")
+@click.option("--population", help="Judge by tau on that population of the runs, such as 'top 150'.")
+@click.option("--unequal", is_flag=True, help="Compare although the runs made different numbers of subnet passes.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write PATH.csv, PATH.png and PATH.pdf.")
+@json_option
+def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str | None, unequal: bool, out: Path | None,
+              as_json: bool) -> None:
+    """What each varied factor is worth: main effects and two-way interactions on tau, with intervals over paired seeds.
+
+    Of one sweep, or of runs (names, folders, or folders that hold some). They have to be a full factorial at equal subnet passes;
+    everything that differs between them, but the seed, is a factor.
+    """
+    from harness.attribution import attribute as effects_of
+    from harness.factorial import factorial
+    from harness.progress import Reporter
+    from harness.report.attribution import attribution_table, draw_attribution, effects_csv, inequality_line
+
+    results = _results(subjects, population)
+    for text in where:
+        name, _, level = text.partition("=")
+        if not any(result.levels.get(name) == level for result in results):
+            known = sorted({f"{factor}={value}" for result in results for factor, value in result.levels.items()})
+            raise UsageError(f"No run has {text}; choose from {', '.join(known)}.")
+        results = [result for result in results if result.levels[name] == level]
+    if not results:
+        raise UsageError(f"None of the runs of {', '.join(subjects)} is finished; run the sweep first.")
+    if (passes := inequality_line(results, "passes")) and not unequal:
+        raise UsageError(f"Subnet {passes}, so effects would be those of the budget; give runs of equal passes, or say "
+                         "--unequal.")
+    design = factorial(results)
+    effects = effects_of(design.values, design.factors, design.levels)
+    warnings = [f"Budgets are unequal: {line}." for line in (passes, inequality_line(results, "flops")) if line]
+    warnings += [f"Seed {seed} is left out, as it lacks {cells}." for seed, cells in design.left_out.items()]
+    if len(design.seeds) == 1:
+        warnings.append("With one seed there are no intervals.")
+    drawn: list[Path] = []
+    with Reporter() as reporter:
+        for line in warnings:
+            reporter.say(line)
+        if out is not None:
+            drawn = [effects_csv(effects, out), *draw_attribution(effects, out)]
+            reporter.say(f"Written: {', '.join(map(str, drawn))}")
+    content = {"factors": dict(zip(design.factors, map(list, design.levels), strict=True)), "seeds": list(design.seeds),
+               "effects": [effect.to_json() for effect in effects], "warnings": warnings, "files": [str(path) for path in drawn]}
+    answer(as_json, content, attribution_table(design, effects))
+
+
+def _results(subjects: tuple[str, ...], population: str | None) -> "list[Result]":
+    """The results of a sweep, or of runs."""
+    from harness.collection import collect
+    from harness.observations import of_runs, of_sweep
+    from harness.sweep import Sweep, find_sweep
+
+    folder = find_sweep(subjects[0]) if len(subjects) == 1 else None
+    if folder is not None:
+        return of_sweep(Sweep.read(folder), population)
+    return of_runs(collect(subjects).records, {field: name for name, field in SECTION_OF.items()}, population)

@@ -1,0 +1,71 @@
+"""`harness reproduce`."""
+
+from pathlib import Path
+
+import click
+
+from benchmarks.errors import RunError
+from harness.commands.options import answer, json_option, time_limit_option
+from harness.commands.run import fields_of
+
+
+@click.command(epilog="""\b
+Examples:
+  harness reproduce efs-nas:table1 --budget smoke
+  harness reproduce efs-nas:table1 --budget cpu --rows spos,efs-nonlinear --seeds 3
+  harness reproduce angle --only-finished --json
+""")
+@click.argument("name", metavar="PAPER:TABLE")
+@click.option("--budget", type=click.Choice(("smoke", "cpu", "full")), default="smoke", show_default=True,
+              help="smoke: on digits201; cpu, full: on CIFAR-10, full as long as the papers.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each row, with seeds from 0.")
+@click.option("--rows", help="Only these, by name, joined by commas.")
+@click.option("--only-finished", is_flag=True, help="Run nothing; the table as far as its runs are there.")
+@click.option("--benchmark", help="Run on another one than the budget's.")
+@click.option("--dataset", help="Of the benchmark.")
+@click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Any field of a run, for all rows.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--workers", type=click.IntRange(min=1), help="Runs at once; by default one a core, or one where there is a GPU.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write PATH.csv.")
+@time_limit_option
+@json_option
+def reproduce(name: str, budget: str, seeds: int, rows: str | None, only_finished: bool, benchmark: str | None,
+              dataset: str | None, assignments: tuple[str, ...], device: str, workers: int | None, out: Path | None,
+              time_limit: float, as_json: bool) -> None:
+    """Run what a paper's table reports, and print what it says beside what was measured here, with a verdict for each number.
+
+    The runs are ordinary ones: finished ones are skipped, and the same command goes on where it stopped. The exit code is 1 when
+    a row is missing or not reproduced; a budget that does not compare is no failure.
+    """
+    from harness.baselines import baselines
+    from harness.progress import Reporter
+    from harness.report.reproduction import reproduction_csv, reproduction_table, verdict_json
+    from harness.report.sweep import design_lines
+    from harness.reproduction import chosen, read_table, sweep_of, verdicts
+    from harness.sweeper import run_all, suitable
+    from harness.world import Machine
+
+    table = chosen(read_table(name), rows)
+    sweep = sweep_of(table, budget, seeds, fields_of({"benchmark": benchmark, "dataset": dataset}, assignments))
+    with Reporter() as reporter:
+        failed = []
+        if not only_finished:
+            for line in design_lines(sweep, None):
+                reporter.say(line)
+            failed = run_all(sweep, Machine(device, time_limit=time_limit), workers or suitable(device), reporter)
+        found = verdicts(table, sweep, budget, failed)
+        for each in found:
+            if each.verdict == "missing":
+                reporter.say(f"Missing: {each.row}, {each.measure}: {each.why}")
+        spec = sweep.cells[0].spec
+        free = baselines(table, spec)
+        written = [reproduction_csv([*found, *free], out)] if out is not None else []
+        reporter.say(f"Runs: {sweep.folder}")
+    content = {"table": f"{table.paper}:{table.name}", "budget": budget, "benchmark": spec.benchmark, "dataset": spec.dataset,
+               "truth": spec.truth, "images": spec.estimation.split, "rows": [verdict_json(each) for each in found],
+               "baselines": [verdict_json(each) for each in free], "files": [str(path) for path in written]}
+    answer(as_json, content, reproduction_table(table, spec, budget, found, free))
+    bad = [each for each in found if each.verdict == "not reproduced" or (each.verdict == "missing" and not only_finished)]
+    if bad:
+        raise RunError(f"{len(bad)} of {len(found)} numbers are missing or not reproduced (first: {bad[0].row}, {bad[0].verdict}"
+                       f"{f': {bad[0].why}' if bad[0].why else ''}); the same command goes on with what is missing.")

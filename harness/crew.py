@@ -1,0 +1,105 @@
+"""Work that may fail piece by piece: each item in a process of its own, so that one that dies takes no other along.
+
+`spread` of harness/parallel.py is for the parts of one run, which are nothing without each other; a crew is for several runs.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from threading import Thread
+from typing import Any, TypeVar
+
+from benchmarks.errors import HarnessError, RunError
+from harness.parallel import Send
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+# Called with the worker's number (0..workers-1), the item's position, and whatever the worker sent.
+Receive = Callable[..., None]
+
+
+def crew(work: Callable[[Item, Send], Result], items: Sequence[Item], workers: int,
+         receive: Receive) -> Iterator[tuple[int, Result | HarnessError]]:
+    """(position, work(item, send)) of each item as it ends, at most `workers` at once, begun in order; 0 = in this process.
+
+    A HarnessError of an item is its result, and so is a RunError where its process dies. No process outlives the iteration.
+    """
+    if not workers:
+        for position, item in enumerate(items):
+            yield position, _result(work, item, partial(receive, 0, position))
+        return
+    # Forked from a server that has no threads and has imported the work, which takes seconds.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([work.__module__])
+    waiting, free = list(enumerate(items))[::-1], list(range(workers))[::-1]
+    running: dict[Connection, tuple[int, int, BaseProcess]] = {}
+    try:
+        while waiting or running:
+            while waiting and free:
+                (position, item), worker = waiting.pop(), free.pop()
+                mine, theirs = context.Pipe(duplex=False)
+                begun = context.Process(target=_begin, args=(work, item, theirs, dict(os.environ)))
+                begun.start()
+                theirs.close()
+                running[mine] = (worker, position, begun)
+            for line in wait(list(running)):
+                assert isinstance(line, Connection)
+                worker, position, process = running[line]
+                try:
+                    is_result, content = line.recv()
+                except (EOFError, OSError):
+                    process.join()
+                    is_result, content = True, RunError(_death(process.exitcode))
+                if not is_result:
+                    receive(worker, position, *content)
+                    continue
+                process.join()
+                del running[line]
+                free.append(worker)
+                yield position, content
+    finally:
+        for _, _, process in running.values():
+            process.terminate()
+        for _, _, process in running.values():
+            process.join()
+
+
+def _result(work: Callable[[Item, Send], Result], item: Item, send: Send) -> Result | HarnessError:
+    try:
+        return work(item, send)
+    except HarnessError as error:
+        return error
+
+
+def _death(code: int | None) -> str:
+    """Why a process may have ended without a result."""
+    if code is not None and code < 0:
+        return (f"Its process was killed by {signal.Signals(-code).name}, perhaps because memory ran out; run the same command "
+                "again, with fewer --workers, to go on where it stopped.")
+    return f"Its process ended with exit code {code}; run the same command again to go on where it stopped."
+
+
+# ---- in a worker
+
+
+def _begin(work: Callable[[Any, Send], Any], item: Any, line: Connection, environment: dict[str, str]) -> None:
+    # The server's environment is that of its first call.
+    os.environ.clear()
+    os.environ.update(environment)
+    Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        line.send((True, _result(work, item, lambda *content: line.send((False, content)))))
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(1)  # whoever started it was interrupted, too, and says so
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,307 @@
+"""Sweeps: what is varied, what is run, and that failures, kills and interruptions cost nothing but themselves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from command import TINY, harness, started, times
+from crew_work import behave
+
+from benchmarks.errors import HarnessError, UsageError
+from harness import forecast
+from harness.commands.sweep import swept
+from harness.crew import crew
+from harness.progress import Reporter
+from harness.store import read_frame, sole_writer
+from harness.sweep import Sweep, find_sweep
+from harness.sweeper import run_all
+from harness.world import Machine
+
+SMALL = TINY.replace(" --jobs 1", "").replace("passes=60", "passes=12")
+# One supernet each, so that a run is one process.
+LINE = f"sweep {SMALL} --share all --vary sampler=uniform,sbs --vary seed=0..1"
+BAD = '''
+from dataclasses import dataclass
+from criteria.base import Scorer
+
+@dataclass(frozen=True)
+class Bad(Scorer):
+    """Fails when it is asked."""
+
+    def score(self, ctx):
+        raise ValueError("no scores today")
+'''
+PATIENCE = 120.0
+IN_PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for left-over processes in /proc")
+
+
+@pytest.fixture(autouse=True)
+def _no_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forecasts take longer than these runs."""
+    monkeypatch.setattr(forecast, "TRIAL_SECONDS", 0.01)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """The results folder of a sweep that nobody disturbed, made in this process, and what it said."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_RESULTS", str(home))
+        patch.setenv("HARNESS_DATA", str(home / "data"))
+        patch.setattr(forecast, "TRIAL_SECONDS", 0.01)
+        answer = harness(f"{LINE} --workers 1 --json")
+    return home, answer
+
+
+def tables(home: Path) -> dict[str, bytes]:
+    """The content of every file of the one sweep."""
+    return {path.name: path.read_bytes() for path in (home / "sweeps").glob("*/*")}
+
+
+# ---- what is varied
+
+
+def varied_by(*varied: str, config: Path | None = None, **given: Any) -> list[dict[str, Any]]:
+    return [dict(cell.varied) for cell in swept(varied, config, given).cells]
+
+
+def test_every_combination_is_a_cell() -> None:
+    found = varied_by("share=all,part", "gamma=1,2", "seed=-1..0")
+    assert found == [{"share": share, "gamma": gamma, "seed": seed}
+                     for share in ("all", "part") for gamma in (1, 2) for seed in (-1, 0)]
+
+
+def test_values_are_read_as_what_they_are() -> None:
+    sweep = swept(("criterion=nonlinear,random[like=flops[rule=equal,live=true]]", "recipe.lr=0.1,0.05"), None, {})
+    assert [cell.spec.criterion for cell in sweep.cells[::2]] == ["nonlinear", "random[like=flops[live=true,rule=equal]]"]
+    assert [cell.spec.recipe.lr for cell in sweep.cells[:2]] == [0.1, 0.05]
+
+
+def test_flags_beat_the_config_file(tmp_path: Path) -> None:
+    config = tmp_path / "sweep.toml"
+    config.write_text('share = "all"\nk = 2\n[vary]\nseed = "0..2"\nsampler = ["uniform", "sbs"]\nrecipe.lr = [0.1]\n')
+    assert len(varied_by(config=config)) == 6
+    found = swept(("seed=7",), config, {"k": 4})
+    specs = [cell.spec for cell in found.cells]
+    assert [(spec.seed, spec.k, spec.share, spec.recipe.lr) for spec in specs] == [(7, 4, "all", 0.1)] * 2
+
+
+@pytest.mark.parametrize(("varied", "given", "says"), [
+    (("share",), {}, "--vary takes field=value,value"), (("share=",), {}, "cannot be varied over"),
+    (("share=all,,part",), {}, "--vary takes"), (("seed=4..0",), {}, "give the smaller end first"),
+    (("seed=0,1", "seed=2"), {}, ""), (("gamma=1,2", "network.gamma=4"), {}, "varied twice"),
+    (("gamma=1,2",), {"network": {"gamma": 2}}, "'gamma' is both varied and set to 2"),
+    (("shrae=all",), {}, "no field 'shrae'; did you mean 'share'"), (("k=3.5",), {}, "'k' takes int")])
+def test_sweeps_that_cannot_be_are_refused(varied: tuple[str, ...], given: dict[str, Any], says: str) -> None:
+    if not says:
+        assert len(swept(varied, None, given).cells) == 1  # the last of one name counts, as with any flag
+        return
+    with pytest.raises(UsageError, match=says):
+        swept(varied, None, given)
+
+
+def test_cells_that_cannot_be_are_named_and_the_others_are_there() -> None:
+    found = swept(("gamma=1,3", "seed=0,1"), None, {})
+    assert [cell.varied["gamma"] for cell in found.cells] == [1, 1]
+    assert [dict(each.varied) for each in found.refused] == [{"gamma": 3, "seed": 0}, {"gamma": 3, "seed": 1}]
+    assert "cannot be divided by gamma=3" in found.refused[0].reason
+
+
+def test_one_run_that_is_meant_twice_is_done_once() -> None:
+    found = swept(("criterion=nonlinear,nonlinear[count=path],nonlinear", "estimator=accuracy,loss"), None, {})
+    assert len(found.cells) == 4
+    assert len({cell.key for cell in found.cells}) == 2
+    assert len({cell.run for cell in found.cells}) == 1
+
+
+def test_a_sweep_is_read_as_it_was_written(results_home: Path) -> None:
+    found = swept(("share=all,part", "gamma=2,3", "seed=0,1"), None, {})
+    found.write()
+    again = Sweep.read(found.folder)
+    assert again == found
+    assert list(again.cells[0].varied) == ["share", "gamma", "seed"]
+    assert find_sweep(found.name[-12:-4]) == find_sweep("share-gamma") == find_sweep(str(found.folder)) == found.folder
+    assert find_sweep("seed") is None
+
+
+# ---- what is run
+
+
+def test_a_sweep_runs_its_cells_and_writes_one_table(undisturbed: tuple[Path, Any]) -> None:
+    home, answer = undisturbed
+    rows = answer.json["rows"]
+    assert [(row["sampler"], row["seed"], row["passes"], row["supernets"]) for row in rows] == [
+        ("uniform", 0, 12, 1), ("uniform", 1, 12, 1), ("sbs", 0, 12, 1), ("sbs", 1, 12, 1)]
+    assert all(-1 <= row["low"] <= row["tau"] <= row["high"] <= 1 for row in rows)
+    assert sorted(row["run"] for row in rows) == sorted(path.parent.name for path in home.glob("*/spec.json"))
+    assert answer.json["failed"] == []
+    folder = Path(answer.json["sweep"])
+    columns, said = read_frame(folder / "table.parquet", {"schema": "sweep-table/1"})
+    assert columns["tau"].tolist() == [row["tau"] for row in rows]
+    assert columns["seed"].dtype == np.int64
+    lines = (folder / "table.csv").read_text().splitlines()
+    assert lines[0].startswith("sampler,seed,tau,low,high,n,ceiling,population,")
+    assert len(lines) == 5
+    assert said["sweep"] == folder.name
+
+
+def test_what_it_can_show_is_said_before_it_starts(undisturbed: tuple[Path, Any]) -> None:
+    lines = undisturbed[1].err.splitlines()
+    assert lines[0] == "4 cells, 0 of them finished: sampler x seed"
+    assert "standard deviations over seeds; no finished runs of this budget" in lines[1]
+    assert lines[2] == "sweep: 0/4 cells"
+
+
+def test_a_second_call_runs_nothing(undisturbed: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    home, answer = undisturbed
+    monkeypatch.setenv("HARNESS_RESULTS", str(home))
+    before = {name: when for name, when in times(home).items() if not name.startswith("sweeps")}
+    again = harness(f"{LINE} --json")
+    assert again.json == answer.json
+    assert {name: when for name, when in times(home).items() if not name.startswith("sweeps")} == before
+    assert "pooled over 4 runs in 2 groups" in again.err
+    shown = harness(LINE).out
+    assert "sampler=sbs seed=1" in shown
+    assert harness("attribute sampler-seed --json").json["factors"] == {"sampler": ["uniform", "sbs"]}
+
+
+def test_a_cell_that_fails_is_the_only_one_missing(tmp_path: Path, results_home: Path) -> None:
+    (tmp_path / "bad.py").write_text(BAD)
+    answer = harness(f"sweep {SMALL} --share all --vary 'criterion={tmp_path}/bad.py:Bad,nonlinear' --workers 1 --json")
+    assert answer.code == 1
+    assert answer.err.splitlines()[-1].startswith("Error: 1 of 2 cells failed (first: The criterion ")
+    assert f"Failed: criterion={tmp_path}/bad.py:Bad: The criterion" in answer.err
+    assert "no scores today" in answer.err
+    [table] = results_home.glob("sweeps/*/table.csv")
+    assert [line.partition(",")[0] for line in table.read_text().splitlines()] == ["criterion", "nonlinear"]
+
+
+def test_a_run_that_another_process_holds_is_waited_for(results_home: Path) -> None:
+    sweep = swept(("seed=3",), None, {"share": "all", "sampler": "uniform", "recipe": {"passes": 4},
+                                      "estimation": {"images": 64, "batch": 64, "architectures": 4}})
+    folder, said = results_home / sweep.cells[0].run, []
+
+    class Listener(Reporter):
+        def __init__(self) -> None:
+            pass
+
+        def say(self, text: str) -> None:
+            said.append(text)
+
+        def step(self, name: str, done: float, total: float, detail: str = "") -> None:
+            pass
+
+    def hold() -> None:
+        with sole_writer(folder):
+            while not any("waits for" in line for line in said):
+                time.sleep(0.01)
+
+    holder = Thread(target=hold)
+    holder.start()
+    while not (folder / ".lock").exists():
+        time.sleep(0.01)
+    assert run_all(sweep, Machine("cpu"), 1, Listener()) == []
+    holder.join()
+    assert sweep.cells[0].finished
+
+
+# ---- processes
+
+
+def test_a_process_that_dies_takes_no_other_along(results_home: Path) -> None:
+    heard: list[tuple[Any, ...]] = []
+    items = ["one", "die", "refuse", "two"]
+    found = dict(crew(behave, items, 2, lambda *report: heard.append(report)))
+    assert found[0] == f"one {results_home} True"
+    assert found[3] == f"two {results_home} True"
+    assert isinstance(found[1], HarnessError)
+    assert "killed by SIGKILL, perhaps because memory ran out" in str(found[1])
+    assert str(found[2]) == "it cannot be."
+    assert sorted(report[1:] for report in heard) == [(i, "begun", item) for i, item in enumerate(items)]
+    assert {report[0] for report in heard} == {0, 1}
+
+
+def living(session: int) -> Iterator[int]:
+    """The processes of a session, without zombies."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            yield int(stat.parent.name)
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    """SIGKILL to the process alone; the others of its session end by themselves."""
+    process.kill()
+    process.wait()
+    end = time.monotonic() + PATIENCE
+    while left := list(living(process.pid)):
+        if time.monotonic() > end:
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail(f"processes outlive the one that started them: {left}")
+        time.sleep(0.05)
+    process.communicate()
+
+
+def finished(home: Path) -> int:
+    """How many cells are."""
+    return len(list(home.glob("*/metrics-*")))
+
+
+@IN_PROC
+def test_no_process_outlives_a_crew_that_is_killed() -> None:
+    code = "from crew_work import lingering; lingering()"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True,
+                               start_new_session=True)
+    assert process.stdout is not None
+    assert [process.stdout.readline().split()[-1] for _ in range(2)] == ["linger", "linger"]
+    kill(process)
+
+
+@IN_PROC
+def test_a_sweep_that_is_interrupted_and_killed_ends_with_the_same_tables(
+        undisturbed: tuple[Path, Any], results_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, interrupted = Reporter.step, []
+
+    def interrupt(self: Reporter, name: str, done: float, total: float, detail: str = "") -> None:
+        if name == "sweep" and done >= 1 and not interrupted:
+            interrupted.append(done)
+            raise KeyboardInterrupt
+        step(self, name, done, total, detail)
+
+    monkeypatch.setattr(Reporter, "step", interrupt)
+    answer = harness(f"{LINE} --workers 1")
+    assert (answer.code, answer.out) == (130, "")
+    assert answer.err.splitlines()[-1] == "Error: Interrupted; run the same command again to go on where it stopped."
+    assert finished(results_home) == 1
+    process, end = started(f"{LINE} --workers 2"), time.monotonic() + PATIENCE
+    while finished(results_home) < 2:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    kill(process)
+    assert finished(results_home) < 4
+    assert harness(f"{LINE} --workers 1").code == 0
+    assert tables(results_home) == tables(undisturbed[0])
+
+
+@pytest.mark.slow
+@IN_PROC
+def test_ten_kills_at_any_moment_change_no_table(undisturbed: tuple[Path, Any], results_home: Path) -> None:
+    rng = np.random.default_rng(3)
+    for i in range(10):
+        process = started(f"{LINE} --workers {1 + i % 2}")
+        time.sleep(rng.uniform(0, 12))
+        kill(process)
+    assert started(f"{LINE} --workers 2").wait(timeout=PATIENCE) == 0
+    assert tables(results_home) == tables(undisturbed[0])
