@@ -26,3 +26,7 @@ class DataError(HarnessError):
     """A table, image archive or checkpoint is absent, truncated, of the wrong hash, or contradicts another."""
 
     exit_code = 3
+
+
+class Absent(DataError):
+    """A table is not there; one that is there and damaged is another DataError."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.column import ACCURACY, N_ARCH, SINGLE, Column, NewColumn, arrow_array, logical_hash, numbers, value_hash
-from benchmarks.errors import DataError, HarnessError, UsageError
+from benchmarks.errors import Absent, DataError, HarnessError, UsageError
 from benchmarks.folder import data_home, write_atomically
 from benchmarks.suggestion import suggestion
 from benchmarks.truth import LONGEST_NAME, TRAIN, GroundTruth, TruthKey
@@ -136,7 +136,7 @@ def open_file(name: str, path: Path) -> Table:
         raise _damaged(name, path, str(error)) from error
     if metadata is None:
         how = f"harness data build {name}" if name in RESERVED else f"harness data import FILE --as {name}"
-        raise DataError(f"There is no table '{name}' at {path}; make it with `{how}`.")
+        raise Absent(f"There is no table '{name}' at {path}; make it with `{how}`.")
     return _of_metadata(name, path, metadata)
 
 

@@ -81,6 +81,8 @@ def _call(chosen: Criterion, text: str, refusal: str, ctx: Context, work: Callab
     except DataError:
         raise
     except RunError as error:
+        if type(error) is not RunError:  # such as harness.store.Held, which callers tell apart
+            raise
         raise RunError(f"The criterion '{text}' failed: {error}") from error
     except (Exception, SystemExit) as error:
         raise RunError(f"The criterion '{text}' failed ({criteria.describe(_head(text)).origin}): it raised "

@@ -18,6 +18,9 @@ from criteria.tree import Cut, divide, grow, masks_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+# How a parent shares weights whose supernets have one gradient for each operation.
+PLAIN = ("all", "part")
+
 
 @register("gradient_matching")
 @dataclass(frozen=True)
@@ -46,6 +49,16 @@ class GradientMatching:
     def fixed_k(self) -> int:
         """Two for each level, multiplied."""
         return 1 << max(self.levels, 0)
+
+    def check_parent(self, share: str) -> None:
+        """UsageError where the parent of a run, with that share, cannot be asked, or a parameter says to ask other networks."""
+        for name in ("supernet", "init", "channels", "cells"):
+            if (value := getattr(self, name)) != getattr(GradientMatching, name):
+                raise UsageError(f"gradient_matching[{name}={value}] means nothing in a run with a parent, whose trained "
+                                 f"supernets are asked; leave {name} out, or the section [parent].")
+        if share not in PLAIN:
+            raise UsageError(f"gradient_matching cannot ask a parent trained with share={share}; let the parent have share="
+                             f"{' or '.join(PLAIN)}.")
 
     def split(self, ctx: Context, k: int) -> Partition:
         """The leaves of the tree as parts; UsageError when nothing tells the operations of any edge apart."""

@@ -13,7 +13,7 @@ from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from benchmarks.errors import RunError, UsageError
 from benchmarks.suggestion import suggestion
@@ -42,10 +42,12 @@ class Description:
 
 
 class Registry(Generic[T]):
-    """Classes of one kind under names. base: the type of a field that holds another; method: what each must have."""
+    """Classes of one kind under names. base: the type of a field that holds another, from which each must derive unless it is a
+    Protocol; method: what each must have.
+    """
 
     def __init__(self, kind: str, group: str, base: type[T], method: str) -> None:
-        self.kind, self.group, self.method = kind, group, method
+        self.kind, self.group, self.base, self.method = kind, group, base, method
         self._classes: dict[str, type] = {}
         self._heads: dict[type, str] = {}
         self._nested = Nested(base, self.get, self.text)
@@ -198,6 +200,8 @@ class Registry(Generic[T]):
             return "it is no class"
         if not is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             return "it must be a frozen dataclass (put @dataclass(frozen=True) directly above the class)"
+        if Protocol not in self.base.__mro__ and not issubclass(cls, self.base):
+            return f"it must derive from {self.base.__name__} (of {self.base.__module__})"
         if not callable(getattr(cls, self.method, None)):
             return f"it has no method '{self.method}'"
         missing = sorted(getattr(cls, "__abstractmethods__", ()))

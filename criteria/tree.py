@@ -89,14 +89,6 @@ def closeness(metrics: NDArray[np.float64]) -> NDArray[np.float64]:
     return similarity
 
 
-def cosines(gradients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64 [n_op, n_op]: cosines between gradients [n_op, d]; 0 with one that is all zero, as of a network that is cut."""
-    length = np.sqrt((gradients**2).sum(axis=1, keepdims=True))
-    unit = np.divide(gradients, length, out=np.zeros_like(gradients), where=length > 0)
-    similarity: NDArray[np.float64] = unit @ unit.T
-    return similarity
-
-
 @dataclass(frozen=True)
 class Tree:
     """Masks as the leaves of full binary trees, as many as `roots`. by_default: for each leaf the edges whose cut above it was

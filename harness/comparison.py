@@ -38,15 +38,15 @@ class Comparison:
                 "labels": {name: value.to_json() for name, value in self.labels.items()}}
 
 
-def compare(estimates: NDArray[np.float64], truth: GroundTruth, space: Space, partition: Partition,
+def compare(estimates: Sequence[NDArray[np.float64]], truth: GroundTruth, space: Space, partition: Partition,
             populations: Sequence[Population], controls: Mapping[str, NDArray[np.int16]]) -> Comparison:
-    """The estimates [n_arch] against the truth on each population, the first being the one that the run is judged on."""
+    """The estimates [m] of the members of each population against the truth; on the first the run is judged."""
     true = truth.mean()
     measured = {}
-    for population in populations:
+    for population, values in zip(populations, estimates, strict=True):
         members = population.members
         limit = ceiling(truth, space, members).value
-        measured[population.name] = measure(estimates[members], true[members], partition.label[members], population.name,
+        measured[population.name] = measure(values, true[members], partition.label[members], population.name,
                                             None if np.isnan(limit) else limit)
     first, members = populations[0].name, populations[0].members
     labels = {"criterion": partition.label, **controls}

@@ -1,20 +1,22 @@
 """Estimators: what ranks architectures by, from what was asked of their trained supernets; alone, or with criteria, by ranks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import DataError, UsageError
+from benchmarks.benchmark import Population
+from benchmarks.errors import DataError, RunError, UsageError
 from criteria.base import Context, Criterion, Scorer
-from criteria.ensemble import log_rank_sum, scored
+from criteria.ensemble import log_rank_sum
+from criteria.guard import score
 from criteria.registry import Registry, criteria
 from criteria.selector import parse, parts
-from harness.spec import INHERITABLE, RunSpec
+from harness.spec import INHERITABLE, PLAIN, RunSpec
 from harness.store import read_frame, write_frame
 
 if TYPE_CHECKING:
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 # Of the columns of estimates, so that higher is better.
-SIGN = {"accuracy": 1.0, "loss": -1.0, "angle": 1.0}
-# Columns of a file that say which architecture a row is about.
-WHICH = ("index", "architecture")
+SIGN = dict(zip(PLAIN, (1.0, -1.0, 1.0), strict=True))
+# Columns of a file that say what a row is about.
+WHICH = ("population", "index", "architecture")
+# The list that a search goes through, where the whole space was estimated; it depends on no truth.
+ESTIMATED = "estimated"
 
 
 @dataclass(frozen=True)
@@ -124,11 +128,39 @@ def check(spec: RunSpec) -> None:
 
 
 def term_values(chosen: Mapping[str, Term], estimates: "Estimates", ctx: Context) -> dict[str, Values]:
-    """float64 [n_arch] of each term, higher = better, where an architecture was estimated; NaN = undefined."""
+    """float64 [n_arch] of each term, higher = better, for the members of the context, which are all it sees; NaN = undefined.
+
+    Raises RunError, naming the term, when it raises or gives infinite values, none at all, or no float [n_arch]; as
+    criteria.guard.score for criteria.
+    """
     asked = np.zeros(len(ctx.space), bool)
     asked[slice(None) if ctx.members is None else ctx.members] = True
-    values = {name: term.values(estimates) if isinstance(term, Estimator) else scored(term, ctx) for name, term in chosen.items()}
-    return {name: np.where(asked, found, np.nan) for name, found in values.items()}
+    estimated, found = asked & ~np.isnan(estimates.accuracy), {}
+    for name, term in chosen.items():
+        # Copies, so that a plug-in that changes them changes nothing.
+        seen = replace(estimates, **{column: np.where(asked, values, np.nan) for column, values in vars(estimates).items()
+                                     if values is not None})
+        values = _estimated(name, term, seen) if isinstance(term, Estimator) else score(term, ctx).values
+        if estimated.any() and np.isnan(values[estimated]).all():
+            raise RunError(f"The term '{name}' of the estimator failed: all its values are NaN.")
+        found[name] = np.where(asked, values, np.nan)
+    return found
+
+
+def _estimated(name: str, term: Estimator, estimates: "Estimates") -> Values:
+    """The values of an estimator; RunError, naming it, when there is something wrong with them."""
+    try:
+        values: Any = term.values(estimates)
+    except (Exception, SystemExit) as error:
+        raise RunError(f"The estimator '{name}' failed: it raised {type(error).__name__}: {error}.") from error
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.shape != estimates.accuracy.shape:
+        given = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise RunError(f"The estimator '{name}' failed: values must return floats [{len(estimates.accuracy)}], one for each "
+                       f"architecture, not {given}.")
+    if np.isinf(values).any():
+        raise RunError(f"The estimator '{name}' failed: {np.isinf(values).sum()} values are infinite (first: architecture "
+                       f"{np.isinf(values).argmax()}); an undefined one must be NaN.")
+    return values.astype(np.float64)
 
 
 def judgement(columns: Mapping[str, Values]) -> Values:
@@ -148,23 +180,34 @@ def ranked_file(folder: Path, key: str) -> Path:
     return folder / f"ranked-{key}.parquet"
 
 
-def write_ranked(path: Path, key: str, columns: Mapping[str, Values], index: NDArray[np.int64], architecture: list[str]) -> None:
-    """Write the terms [m] of an estimator, one row for each of the estimated architectures."""
-    write_frame(path, {"index": index, "architecture": architecture, **columns}, {"schema": "ranked/1", "key": key})
+def write_ranked(path: Path, key: str, lists: Sequence[Population], tables: Sequence[Mapping[str, Values]],
+                 strings: Sequence[str]) -> None:
+    """Write the terms [m] of an estimator for each list, as each is ranked on its own; strings: of all architectures."""
+    index = np.concatenate([each.members for each in lists])
+    which: dict[str, Any] = {"population": [each.name for each in lists for _ in each.members], "index": index,
+             "architecture": [strings[i] for i in index]}
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+    write_frame(path, {**which, **columns}, {"schema": "ranked/2", "key": key})
 
 
-def kept_values(folder: Path, key: str, estimator: str, estimates: Mapping[str, NDArray[Any]]) -> Values:
-    """float64 [m], a value for each row of the columns of the estimates: what the metrics of that key were computed from.
+def kept_values(folder: Path, key: str, estimator: str, estimates: Mapping[str, NDArray[Any]], population: Population) -> Values:
+    """float64 [m], a value for each member of a population: what the metrics of that key were computed from.
 
-    No network and no plug-in is needed. DataError where the file is damaged, missing, or disagrees with the estimates.
+    estimates: the columns of their file. population: one that the run is judged on, or ESTIMATED with all of them. No network and
+    no plug-in is needed. DataError where a file is damaged, missing, or disagrees with the estimates.
     """
-    path = ranked_file(folder, key)
-    if path.exists():
-        columns, _ = read_frame(path, {"schema": "ranked/1", "key": key})
-        known = {"index": estimates["index"], **{name: SIGN[name] * estimates[name] for name in SIGN if name in estimates}}
-        if all(np.array_equal(columns[name], values, equal_nan=True) for name, values in known.items() if name in columns):
-            return judgement({name: values for name, values in columns.items() if name not in WHICH})
-    elif estimator in SIGN and estimator in estimates:
-        return SIGN[estimator] * estimates[estimator]
-    raise DataError(f"{path} does not hold what the estimator '{estimator}' ranked; delete the metrics {key} beside it and run "
-                    "the same command again.")
+    path, members = ranked_file(folder, key), population.members
+    rows = np.searchsorted(estimates["index"], members)
+    if rows.max(initial=-1) < len(estimates["index"]) and np.array_equal(estimates["index"][rows], members):
+        known = {name: SIGN[name] * estimates[name][rows] for name in SIGN if name in estimates}
+        if path.exists():
+            columns, _ = read_frame(path, {"schema": "ranked/2", "key": key})
+            mine = columns["population"] == population.name
+            columns = {name: values[mine] for name, values in columns.items()}
+            same = {"index": members, **{name: values for name, values in known.items() if name in columns}}
+            if all(np.array_equal(columns[name], values, equal_nan=name != "index") for name, values in same.items()):
+                return judgement({name: values for name, values in columns.items() if name not in WHICH})
+        elif estimator in known:
+            return known[estimator]
+    raise DataError(f"{folder} does not hold what the estimator '{estimator}' ranked of '{population.name}'; delete "
+                    f"metrics-{key}.json there and run the same command again.")

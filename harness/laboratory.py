@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +25,7 @@ from harness.generation import Generation, read_generation
 from harness.parallel import Send, spread
 from harness.probe import Cell, Entrance, Network, batch, kept, kept_entrance, kept_images, kept_trained
 from harness.progress import Reporter, silent
-from harness.store import read_frame, results_home, slug, sole_writer, write_frame
+from harness.store import Held, read_frame, results_home, slug, sole_writer, wait_for, write_frame
 from harness.task import Task
 
 # Raised when the code changes what a measurement is.
@@ -55,7 +56,7 @@ class Laboratory:
         """float64 [n_arch]: scorer.measure of every connected architecture, or of those of them in `members` [m]; NaN elsewhere.
 
         Architectures of one function are measured once: with shared weights those that compute the same, with weights of their
-        own those with the same live cell. RunError when another process measures the same, or a measurement is infinite.
+        own those with the same live cell. What another process measures is waited for. RunError when a measurement is infinite.
         """
         space = benchmark(self.benchmark).space
         wanted = space.population("connected")
@@ -65,7 +66,7 @@ class Laboratory:
         first = _first_of_each(same)[same]
         folder = self.home / self._name(scorer)
         about = {"schema": "measurements/1", "key": folder.name}
-        with sole_writer(folder):
+        with self._held(folder):
             known = _Known(folder / "measurements.parquet", about)
             missing = [int(i) for i in np.unique(first[wanted]) if int(i) not in known.values]
             if missing:
@@ -78,7 +79,7 @@ class Laboratory:
         """float64 [n_op, n_op]: matching.alike of the operations that `mask` allows on `edge`, the mean over its batches.
 
         Asked is the trained supernet that holds the mask, or, without a parent, one at its initialisation. UsageError when there
-        is a parent and no such supernet, or it is of another data set.
+        is a parent and no such supernet, or it is of another data set, or the criterion says itself which networks to ask.
         """
         space, ops = benchmark(self.benchmark).space, mask.allowed[edge]
         found = devices(self.device)
@@ -86,7 +87,7 @@ class Laboratory:
         folder = self.home / self._name(matching, holder)
         path = folder / f"{mask.text(space, range(len(space.edges))).replace('/', '.')}-{edge}.parquet"
         about = {"schema": "similarities/1", "key": folder.name}
-        with sole_writer(folder):
+        with self._held(folder):
             if not path.exists():
                 asked = Network(self.benchmark, self.dataset, matching.init, matching.channels, matching.cells)
                 draws = [_Draw(matching, replace(asked, device=found[i % len(found)]), holder, self.seed, mask, edge, i)
@@ -97,9 +98,24 @@ class Laboratory:
             columns, _ = read_frame(path, about)
         return np.stack([columns[str(op)] for op in ops], axis=1)
 
+    @contextmanager
+    def _held(self, folder: Path) -> Iterator[None]:
+        """Hold a folder of measurements as its sole writer, once no other process does."""
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(sole_writer(folder))
+                    break
+                except Held:
+                    self.reporter.say(f"{folder.name}: waiting for another process that measures it")
+                    wait_for(folder)
+            yield
+
     def _holder(self, matching: GradientMatching, mask: Mask, device: str) -> Task | None:
         """The trained supernet that a mask is asked of, where there is one."""
         space = benchmark(self.benchmark).space
+        if self.parent is not None:
+            matching.check_parent(self.parent.tasks[0].spec.share)
         parent = read_generation(matching.supernet, device) if matching.supernet else self.parent
         if parent is None:
             return None

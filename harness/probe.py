@@ -86,15 +86,20 @@ class Entrance:
 
     def __init__(self, network: Supernet) -> None:
         self.network = network
+        # What the entry and what is kept with it are made with.
+        self._weights = tuple(weight for name, weight in network.named_parameters() if name.startswith(("stem", "cell0_")))
         self._images: Tensor | None = None
+        self._state: tuple[tuple[int, int], ...] = ()
         self._node: Node | None = None
 
     def __call__(self, images: Tensor) -> Node | None:
-        """None where gradients are wanted: those of one architecture are no other's."""
-        if torch.is_grad_enabled():
+        """None where gradients are wanted, as those of one architecture are no other's, and for images that count no changes."""
+        if torch.is_grad_enabled() or images.is_inference():
             return None
-        if images is not self._images:
-            self._images, self._node = images, self.network.entry(images)
+        # A criterion may change images or weights in place; PyTorch counts that, but for changes through `.data`.
+        state = tuple((each.data_ptr(), each._version) for each in (images, *self._weights))
+        if images is not self._images or state != self._state:
+            self._images, self._state, self._node = images, state, self.network.entry(images)
         return self._node
 
 

@@ -15,6 +15,7 @@ from benchmarks.images import ImageData, load_images
 from benchmarks.truth import GroundTruth, load_truth
 from criteria.base import Context, Criterion
 from criteria.guard import number_of_parts
+from criteria.matching import GradientMatching
 from criteria.registry import criteria
 from harness.estimate import TOP, best
 from harness.estimators import check, estimator_sha256
@@ -58,6 +59,8 @@ class Run:
         if "supernet=" in spec.criterion:
             raise UsageError(f"The criterion '{spec.criterion}' asks another run, which no key of this one would hold; make that "
                              "run the parent, in a section [parent] of --config, and leave supernet out.")
+        if spec.parent is not None and isinstance(criterion, GradientMatching):
+            criterion.check_parent(spec.parent.share)
         check(spec)
         truth = about(load_truth(spec.truth, bench.table), spec.truth, bench, spec.dataset)
         images = images or load_images(spec.dataset)

@@ -14,6 +14,10 @@ from benchmarks.seeds import derive
 
 # Raised when a stage's code changes what it computes; old files of that stage are then computed anew, beside the old ones.
 STAGE_VERSIONS = {"partition": 1, "weights": 1, "estimates": 1, "metrics": 1}
+# Estimators that are a column of the estimates. Of all others, sums above all, the metrics have a version of their own, so that
+# these keep their keys.
+PLAIN = ("accuracy", "loss", "angle")
+RANKED_VERSION = 2
 SHARES = ("part", "all", "layers", "mixture")
 # Whose supernets hold plain weights, which a child's can begin with.
 INHERITABLE = {"part", "all"}
@@ -167,9 +171,10 @@ class RunSpec:
             return
         if (parent.benchmark, parent.dataset) != (self.benchmark, self.dataset):
             raise UsageError(f"A run on {self.dataset} cannot begin from one on {parent.dataset}; let both have one dataset.")
-        if not {self.share, parent.share} <= INHERITABLE or (self.start == "inherit" and self.network != parent.network):
+        if self.start == "inherit" and (not {self.share, parent.share} <= INHERITABLE or self.network != parent.network):
             raise UsageError(f"Weights cannot pass from {parent.network} with share={parent.share} to {self.network} with share="
-                             f"{self.share}; let both have one network, and share={' or '.join(sorted(INHERITABLE))}.")
+                             f"{self.share}; let both have one network, and share={' or '.join(sorted(INHERITABLE))}, "
+                             "or choose start=restart.")
 
     @property
     def stream(self) -> int:
@@ -238,7 +243,7 @@ class Keys:
         read_by = counted(spec)
         read_by |= {name: re.sub(r"[^\[\]=+]*\.py:", "", read_by[name]) for name in PLUGGABLE}
 
-        def key(stage: str, names: tuple[str, ...], **more: str) -> str:
+        def key(stage: str, names: tuple[str, ...], **more: Any) -> str:
             content = {"stage": stage, "version": STAGE_VERSIONS[stage], **more,
                        **{name: read_by[name] for name in names if name in read_by}}
             return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:KEY_DIGITS]
@@ -254,7 +259,9 @@ class Keys:
                       images=sources["images"], **plugin)
         # A sample of architectures comes with the truth's top 150, so there the truth decides what is estimated.
         estimates = key("estimates", ("estimation",), weights=weights, **(truth if spec.estimation.architectures else {}))
-        judge = {"plugin": sources["estimator"]} if sources.get("estimator") else {}
+        judge: dict[str, Any] = {"plugin": sources["estimator"]} if sources.get("estimator") else {}
+        if spec.estimator not in PLAIN:
+            judge["ranked"] = RANKED_VERSION
         metrics = key("metrics", ("truth", "population", "estimator"), estimates=estimates, truth_sha256=sources["truth"],
                       **judge)
         return cls(partition, weights, estimates, metrics)

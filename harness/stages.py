@@ -13,7 +13,7 @@ import numpy as np
 from joblib import cpu_count
 from numpy.typing import NDArray
 
-from benchmarks.benchmark import benchmark
+from benchmarks.benchmark import Population, benchmark
 from benchmarks.cost import unused_params
 from criteria.base import Context, Partition
 from criteria.guard import partition as split
@@ -23,7 +23,7 @@ from harness.comparison import compare, control_labels
 from harness.deadline import deadline
 from harness.device import devices
 from harness.estimate import Estimates, Question, answer, gather, questions, read_estimates
-from harness.estimators import judgement, ranked_file, term_values, terms, write_ranked
+from harness.estimators import ESTIMATED, SIGN, judgement, ranked_file, term_values, terms, write_ranked
 from harness.generation import Generation, read_partition
 from harness.laboratory import Laboratory
 from harness.parallel import Send, spread
@@ -164,25 +164,33 @@ def _answer(share: tuple[Question, list[int]], send: Send) -> None:
 # ---- metrics
 
 
-def judged(run: Run, generation: Generation, estimates: Estimates, machine: Machine, reporter: Reporter) -> NDArray[np.float64]:
-    """float64 [n_arch], higher = better: what the run's estimator makes of the estimates.
+def lists_of(run: Run) -> list[Population]:
+    """What an estimator sees and ranks at a time: each population by itself, so that none changes the values of another; and the
+    whole space where all of it was estimated, for searches."""
+    whole = [] if run.spec.estimation.architectures else [Population(ESTIMATED, wanted_by(run))]
+    return [*run.populations, *whole]
 
-    Ranks are those among all estimated architectures. What the file of estimates does not hold is written down.
+
+def judged(run: Run, generation: Generation, estimates: Estimates, machine: Machine,
+           reporter: Reporter) -> list[NDArray[np.float64]]:
+    """float64 [m] of each population of the run, higher = better: what the run's estimator makes of the estimates.
+
+    What the file of estimates does not hold is written down.
     """
-    spec, bench, chosen, wanted = run.spec, run.bench, terms(run.spec.estimator), wanted_by(run)
-    kept = {name for name in ("accuracy", "loss", "angle") if getattr(estimates, name) is not None}
-    if "angle" not in kept and spec.share in INHERITABLE:  # the file is older than angles
+    spec, bench, lists = run.spec, run.bench, lists_of(run)
+    if spec.estimator in SIGN and (column := getattr(estimates, spec.estimator)) is not None:
+        return [SIGN[spec.estimator] * column[population.members] for population in run.populations]
+    if estimates.angle is None and spec.share in INHERITABLE:  # the file is older than angles
         estimates = replace(estimates, angle=angles_of(generation.tasks, generation.partition.label))
     laboratory = Laboratory(spec.benchmark, spec.dataset, spec.seed, machine.device, machine.jobs, reporter)
-    context = Context(bench.space, bench.skeleton_for(spec.dataset), spec.seed, run.truth, laboratory, wanted)
+    context = Context(bench.space, bench.skeleton_for(spec.dataset), spec.seed, run.truth, laboratory)
+    chosen, tables = terms(spec.estimator), []
     with deadline(spec.estimator, machine.time_limit):
-        columns = {name: values[wanted] for name, values in term_values(chosen, estimates, context).items()}
-    if spec.estimator not in kept:
-        write_ranked(ranked_file(run.folder, run.keys.metrics), run.keys.metrics, columns, wanted,
-                     [bench.space.strings[i] for i in wanted])
-    values = np.full(len(bench.space), np.nan)
-    values[wanted] = judgement(columns)
-    return values
+        for each in lists:
+            found = term_values(chosen, estimates, replace(context, members=each.members))
+            tables.append({name: values[each.members] for name, values in found.items()})
+    write_ranked(ranked_file(run.folder, run.keys.metrics), run.keys.metrics, lists, tables, bench.space.strings)
+    return [judgement(columns) for columns in tables[:len(run.populations)]]
 
 
 def metrics_stage(run: Run, generation: Generation, estimates: Estimates, machine: Machine, reporter: Reporter) -> dict[str, Any]:

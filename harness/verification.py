@@ -211,13 +211,12 @@ def _metrics(record: Record, stored: dict[str, Any], truth: GroundTruth, columns
              whole: bool) -> Check:
     """Every metric, from the stored estimates and the truth."""
     spec, bench = record.spec, benchmark(record.spec.benchmark)
-    values = np.full(len(bench.space), np.nan)
-    values[columns["index"]] = kept_values(record.folder, record.key, spec.estimator, columns)
+    populations = populations_of(spec, truth)
+    values = [kept_values(record.folder, record.key, spec.estimator, columns, population) for population in populations]
     context = Context(bench.space, bench.skeleton_for(spec.dataset), spec.seed)
     made = {"truth": truth.label, "truth_key": str(truth.key), "images": spec.estimation.split, "estimator": spec.estimator,
             "seed": spec.seed, "parts": list(partition.sizes), "part_names": list(partition.names),
-            **compare(values, truth, bench.space, partition, populations_of(spec, truth),
-                      control_labels(partition, context, truth)).to_json()}
+            **compare(values, truth, bench.space, partition, populations, control_labels(partition, context, truth)).to_json()}
     if not whole:  # chance shuffles the parts of all architectures
         del made["parts"], made["labels"]["random"]
         stored = {**stored, "labels": {name: value for name, value in stored["labels"].items() if name != "random"}}

@@ -93,6 +93,8 @@ def nothing_is_written(results_home: Path, data_home: Path, request: pytest.Fixt
     ("--set estimation.epochs=3", ["no field 'estimation.epochs'"]),
     ("--set recipe.lr=fast", ["'recipe.lr' takes float"]),
     ("--set recipe=5", ["'recipe' is a section", "set its fields"]),
+    ("--set parent.recipe=5", ["'parent.recipe' is a section", "such as parent.recipe.batch="]),
+    ("--set parent.network=wide", ["'parent.network' is a section", "such as parent.network.gamma="]),
     ("--set recipe.epochs=ten", ["'recipe.epochs' takes a number above 0"]),
     ("--set recipe.lr=nan", ["lr=nan", "need 0 <= lr_end <= lr"]),
     ("--set recipe.weight_decay=inf", ["weight_decay=inf"]),

@@ -16,6 +16,7 @@ from benchmarks.space import nasbench201
 from benchmarks.truth import GroundTruth, TruthKey
 from criteria import Context, Partition, Scorer, Scores, criteria, partition, score
 from criteria.split import Cuts
+from harness.store import Held
 from harness.testing import check_criterion
 
 CTX = Context(nasbench201(), Skeleton())
@@ -274,6 +275,15 @@ def test_the_truth_is_hidden_from_those_who_do_not_ask() -> None:
     with registered(scorer(look)) as nosy:
         partition(nosy, replace(CTX, truth=truth()), 3)
     assert seen == [None]
+
+
+def test_a_folder_that_another_process_holds_is_told_apart_from_a_failure(tmp_path: Path) -> None:
+    def held(ctx: Context) -> Any:
+        raise Held(tmp_path / "scores")
+
+    with registered(scorer(held)) as busy, pytest.raises(Held, match="is working on scores;") as caught:
+        partition(busy, CTX, 3)
+    assert caught.value.folder == tmp_path / "scores"
 
 
 def test_an_unknown_need_is_refused() -> None:

@@ -12,23 +12,30 @@ import torch
 from command import harness, times
 from numpy.typing import NDArray
 
+from benchmarks.benchmark import Population, benchmark
 from benchmarks.cost import Skeleton
-from benchmarks.errors import DataError, UsageError
+from benchmarks.errors import DataError, RunError, UsageError
 from benchmarks.space import nasbench201
+from benchmarks.table import table_path
 from criteria import Context, criteria
 from criteria.ensemble import Ensemble, log_rank_sum
+from harness import tau as tau_module
 from harness.angle import angles
 from harness.commands.run import fields_of
 from harness.estimate import Estimates
-from harness.estimators import check, estimator_text, judgement, kept_values, term_values, terms
+from harness.estimators import ESTIMATED, check, estimator_text, judgement, kept_values, term_values, terms
+from harness.found import Found, standing, truths_at_hand
 from harness.presets import resolve
 from harness.progress import silent
 from harness.run import Run
 from harness.runner import execute
+from harness.sample import sampled
 from harness.spec import RunSpec
+from harness.stages import judged
 from harness.store import read_frame, write_frame
 from harness.supernet import Supernet
 from harness.tau import tau
+from harness.verification import SAME, verify
 from harness.world import Machine
 
 SPACE = nasbench201()
@@ -118,6 +125,43 @@ def test_a_sum_adds_log_ranks_among_what_was_estimated() -> None:
     np.testing.assert_allclose(total, own + both)
 
 
+# A plug-in's class -> what it does, and what is said of it.
+WRONG = {
+    "AllNan": ("np.full(len(estimates.accuracy), np.nan)", "all its values are NaN"),
+    "Infinite": ("np.where(np.arange(len(estimates.accuracy)) == 7, np.inf, 1.0)", r"infinite \(first: architecture 7\)"),
+    "Short": ("estimates.accuracy[:5]", r"values must return floats \[15625\], one for each architecture, not float64 \[5\]"),
+    "Whole": ("np.arange(len(estimates.accuracy))", r"not int64 \[15625\]"),
+    "Nothing": ("None", "not NoneType"),
+    "Raises": ("1 / 0", "it raised ZeroDivisionError: division by zero"),
+    "Ends": ("sys.exit(0)", "it raised SystemExit: 0"),
+}
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    """A file of estimators that do what none should, one that changes what it is shown, and a criterion that raises."""
+    head = "import sys\nfrom dataclasses import dataclass\nimport numpy as np\nfrom criteria import Scorer\n" \
+           "from harness.estimators import Estimator\n"
+    bodies = {**{name: f"return {value}" for name, (value, _) in WRONG.items()},
+              "Changes": "estimates.accuracy[:] = 0.0; return estimates.loss * 1.0"}
+    classes = [f"@dataclass(frozen=True)\nclass {name}(Estimator):\n    def values(self, estimates):\n        {body}\n"
+               for name, body in bodies.items()]
+    criterion = "@dataclass(frozen=True)\nclass Proxy(Scorer):\n    def score(self, ctx):\n        return [][0]\n"
+    (tmp_path / "wrong.py").write_text("\n".join([head, *classes, criterion]))
+    return tmp_path / "wrong.py"
+
+
+def test_what_is_wrong_with_a_term_is_said_in_its_name(wrong: Path) -> None:
+    estimates, context = Estimates(np.ones(len(SPACE)), np.arange(len(SPACE)) * 1.0), Context(SPACE, Skeleton())
+    cases = {**{name: f"{name}' .*failed: .*{says}" for name, (_, says) in WRONG.items()},
+             "Proxy": "Proxy' failed .*it raised IndexError"}
+    for name, says in cases.items():
+        with pytest.raises(RunError, match=says):
+            term_values(terms(f"accuracy+{wrong}:{name}"), estimates, context)
+    columns = term_values(terms(f"{wrong}:Changes+accuracy"), estimates, context)
+    assert columns["accuracy"].min() == estimates.accuracy.min() == 1
+
+
 @pytest.mark.real_data
 def test_proxies_and_published_estimates_by_ranks(shared_data: Path) -> None:
     """FS-NAS's published estimates with NAS-Bench-Suite-Zero's scores, on the 9,445 cells without dead edges, CIFAR-10."""
@@ -182,15 +226,52 @@ def test_another_estimator_trains_and_estimates_nothing_anew_and_its_tau_follows
         assert folder == finished
         assert (folder / f"ranked-{metrics['key']}.parquet").exists() == (estimator != "angle")
         columns, _ = read_frame(next(folder.glob("estimates-*")), {})
-        values = kept_values(folder, metrics["key"], estimator, columns)
-        true = Run.prepare(spec_of()).truth.mean()[columns["index"]]
+        run = Run.prepare(spec_of())
+        values = kept_values(folder, metrics["key"], estimator, columns, run.populations[0])
+        true = run.truth.mean()[columns["index"]]
         assert metrics["estimator"] == estimator
         assert tau(values, true, population="").value == pytest.approx(metrics["tau"]["value"])
     assert untouched(finished, before)
     assert columns["angle"].min() > 0
     key = executed(spec_of(estimator="accuracy+angle+params"))[1]["key"]
     with pytest.raises(DataError, match="does not hold what the estimator"):
-        kept_values(finished, key, "accuracy+angle+params", {**columns, "angle": columns["angle"] + 1e-9})
+        kept_values(finished, key, "accuracy+angle+params", {**columns, "angle": columns["angle"] + 1e-9}, run.populations[0])
+
+
+def test_the_truth_s_best_change_no_rank_of_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two truths that agree on the sample and on nothing else."""
+    monkeypatch.setattr(tau_module, "RESAMPLES", 4)
+    sample, noise = sampled(benchmark("digits201"), None, 12).members, np.random.default_rng(0)
+    selector, found = "accuracy+flops+ensemble[of=params+paths]", []
+    for name in ("one", "two"):
+        values = noise.uniform(60, 90, len(SPACE)).round(3)
+        values[sample] = np.arange(len(sample)) + 40
+        rows = "".join(f"{arch},{value}\n" for arch, value in zip(SPACE.strings, values, strict=True))
+        (tmp_path / f"{name}.csv").write_text(f"arch,{name}\n{rows}")
+        about = f"--as {name} --dataset digits --split test --epochs 60 --train-on full"
+        assert harness(f"data import {tmp_path}/{name}.csv {about}").code == 0
+        folder, metrics = executed(spec_of(truth=name, estimator=selector))
+        columns, _ = read_frame(next(folder.glob(f"estimates-{metrics['estimates']}*")), {})
+        population, top = Run.prepare(spec_of(truth=name)).populations
+        kept = kept_values(folder, metrics["key"], selector, columns, population)
+        found.append((population.members.tolist(), kept.tolist(), metrics["tau"]["value"]))
+        ranked, _ = read_frame(folder / f"ranked-{metrics['key']}.parquet", {})
+        assert len(ranked["index"]) == len(population.members) + 150
+        elite = kept_values(folder, metrics["key"], selector, columns, top)
+        assert metrics["populations"]["top 150"]["tau"]["value"] == pytest.approx(
+            tau(elite, values[top.members], population="").value)
+    assert found[0] == found[1]
+    assert verify(folder).state == SAME
+
+
+def test_a_term_that_fails_leaves_no_file(finished: Path, wrong: Path) -> None:
+    before = times(finished)
+    for name in ("AllNan", "Proxy"):
+        with pytest.raises(RunError, match=f"{name}' "):
+            executed(spec_of(estimator=f"accuracy+{wrong}:{name}"))
+    assert untouched(finished, before)
+    assert {path for path in times(finished) if path.startswith(("metrics", "ranked"))} == {
+        path for path in before if path.startswith("metrics")}
 
 
 def test_a_file_of_estimates_without_angles_still_serves(finished: Path) -> None:
@@ -200,9 +281,10 @@ def test_a_file_of_estimates_without_angles_still_serves(finished: Path) -> None
     write_frame(path, columns, about)
     executed(spec_of(estimator="loss"))
     folder, metrics = executed(spec_of(estimator="angle"))
-    assert np.array_equal(kept_values(folder, metrics["key"], "angle", columns), angle)
+    population = Run.prepare(spec_of()).populations[0]
+    assert np.array_equal(kept_values(folder, metrics["key"], "angle", columns, population), angle)
     with pytest.raises(DataError, match="does not hold what the estimator 'angle' ranked"):
-        kept_values(folder, "0" * 12, "angle", columns)
+        kept_values(folder, "0" * 12, "angle", columns, population)
 
 
 def test_recalibration_is_one_flag_and_trains_nothing_anew(finished: Path) -> None:
@@ -231,13 +313,54 @@ def test_a_search_needs_the_whole_space_and_says_what_it_found(finished: Path) -
     every = np.arange(len(SPACE))
     made_up = np.random.default_rng(0).uniform(10, 90, len(SPACE))
     write_frame(next(finished.glob("estimates-*")), {"index": every, "architecture": SPACE.strings, "accuracy": made_up}, about)
-    for method, evaluations in (("evolution", 1050), ("exhaustive", 15_284)):
+    known = SPACE.connected & np.isfinite(Run.prepare(spec_of()).truth.mean())  # the embedded truth has gaps
+    for method, evaluations in (("evolution", 1050), ("exhaustive", known.sum())):
         found = harness(f"search {finished.name} --method {method} --seeds 2 --json").json
         assert [each["evaluations"] for each in found["found"]] == [evaluations] * 2
         assert set(found["standing"]) == set(found["truths"]) == {"digits"}
-    assert found["found"][0]["fitness"] == made_up[SPACE.connected].max()
+        assert 0 < found["standing"]["digits"]["position"] <= known.sum()
+    assert found["found"][0]["fitness"] == made_up[known].max()
     assert found["found"][0]["string"] == SPACE.strings[found["found"][0]["architecture"]]
     limited = harness(f"search {finished.name} --seeds 1 --flops-limit 0.05 --json").json
-    assert limited["allowed"] < found["allowed"] == 15_284
+    assert limited["allowed"] < found["allowed"] == 15_284 - found["unknown"] == known.sum()
     assert harness(f"search {finished.name} --flops-limit 0.0001").code == 2
-    assert "position" in harness(f"search {finished.name} --seeds 2").out
+    said = " ".join(harness(f"search {finished.name} --seeds 2").out.split())
+    assert f"that a truth knows; {15_284 - known.sum():,} others are left out" in said
+    # The same estimates, judged by another truth.
+    metrics["spec"]["truth"], metrics["key"] = "another", "0" * 12
+    (finished / f"metrics-{metrics['key']}.json").write_text(json.dumps(metrics))
+    ambiguous = harness(f"search {finished.name}")
+    assert (ambiguous.code, "000000000000 (accuracy, another)" in ambiguous.err) == (2, True)
+    assert harness(f"search {finished.name} --key 000000000000 --seeds 1").code == 0
+
+
+def test_a_sum_over_the_whole_space_ranks_all_of_it_for_searches() -> None:
+    run, nothing = Run.prepare(spec_of(estimator="params+flops", estimation={"architectures": 0})), np.zeros(len(SPACE))
+    run.folder.mkdir(parents=True)
+    generation: Any = None  # no term asks a network
+    [judgement_of_known] = judged(run, generation, Estimates(nothing, nothing, nothing), Machine("cpu", 1), silent())
+    every, known = np.arange(len(SPACE)), run.populations[0].members
+    whole = kept_values(run.folder, run.keys.metrics, "params+flops", {"index": every}, Population(ESTIMATED, every))
+    scores = [criteria.get(name).score(run.context).values for name in ("params", "flops")]  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(whole, log_rank_sum(scores))
+    np.testing.assert_array_equal(judgement_of_known, log_rank_sum([each[known] for each in scores]))
+    assert len(known) < len(every)
+
+
+def test_what_a_truth_does_not_know_has_no_position() -> None:
+    found = [Found(0, 0, 1.0, 3, {"digits": 80.0}), Found(1, 1, 1.0, 3, {"digits": np.nan})]
+    true = np.array([80.0, 70.0, np.nan])
+    assert standing(found[:1], "digits", true).position == 2
+    undefined = standing(found, "digits", true)
+    assert undefined.position is None
+    assert np.isnan([undefined.mean, undefined.regret, undefined.random]).all()
+
+
+def test_a_damaged_table_is_said_and_an_absent_one_is_not_there() -> None:
+    spec = resolve({"benchmark": "nasbench201", "dataset": "cifar10"})
+    assert truths_at_hand(spec) == {}
+    path = table_path("nasbench201")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"damaged")
+    with pytest.raises(DataError, match="damaged"):
+        truths_at_hand(spec)

@@ -148,6 +148,14 @@ def test_what_cannot_be_inherited(fields: dict[str, Any], says: str) -> None:
         RunSpec(**fields)
 
 
+@pytest.mark.parametrize("fields", [{"share": "mixture"}, {"share": "layers"}, {"parent": RunSpec(share="mixture")}])
+def test_where_no_weights_pass_only_the_data_must_agree(fields: dict[str, Any]) -> None:
+    spec = RunSpec(**{"parent": RunSpec(network=Network(16, 4)), "start": "restart", **fields})
+    assert RunSpec.from_dict(spec.as_dict()) == spec
+    with pytest.raises(UsageError, match="cannot begin from one on cifar10"):
+        replace(spec, parent=RunSpec(benchmark="nasbench201", dataset="cifar10"))
+
+
 # ---- weights
 
 
@@ -224,6 +232,24 @@ def test_a_part_is_divided_by_what_its_own_trained_supernet_says(there: Path, tm
         partition(matching, context)
     with pytest.raises(UsageError, match=r"the parent's part '0\.\.1' is no product of operations"):
         partition(matching, replace(context, parent=partition("nonlinear", Context(SPACE, Skeleton()), 3)))
+
+
+@pytest.mark.parametrize("given", ["channels=8", "cells=2", "init=normal", "supernet=some-run"])
+def test_which_networks_to_ask_is_not_said_beside_a_parent(given: str, there: Path, tmp_path: Path) -> None:
+    text = f"gradient_matching[batches=1,batch=16,{given}]"
+    says = rf"gradient_matching\[{given}\] means nothing in a run with a parent.* leave {given.partition('=')[0]} out"
+    assert GM.parent is not None
+    laboratory = Laboratory("digits201", "digits", jobs=1, home=tmp_path, parent=generation_of(GM.parent))
+    with pytest.raises(UsageError, match=says):
+        laboratory.match(criteria.get(text), Mask.whole(SPACE), 0)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="asks another run" if "supernet" in given else says):
+        Run.prepare(replace(GM, criterion=text))
+
+
+def test_a_parent_whose_weights_are_mixed_is_not_asked_for_gradients() -> None:
+    assert GM.parent is not None
+    with pytest.raises(UsageError, match="cannot ask a parent trained with share=mixture; let the parent have share=all or part"):
+        Run.prepare(replace(GM, parent=replace(GM.parent, share="mixture", parent=None)))
 
 
 class OnlyPath:

@@ -1,12 +1,16 @@
 """Proxies measure what their definitions say: against the plain module-by-module network, where nothing is shared or left out."""
 
+import time
+from io import StringIO
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from reference import Reference
+from rich.console import Console
 from torch import Tensor, nn
 
 from benchmarks.benchmark import benchmark
@@ -16,8 +20,9 @@ from criteria import Context, criteria, partition, score
 from criteria.matching import GradientMatching
 from criteria.network import NetworkScorer
 from harness.laboratory import Laboratory, shown
-from harness.probe import Cell, Network, batch
-from harness.store import read_frame
+from harness.probe import Cell, Entrance, Network, batch
+from harness.progress import Reporter
+from harness.store import read_frame, sole_writer
 
 SPACE = nasbench201()
 # Without dead edges, so that the plain network, which computes all, has no more layers than ours: every operation and all depths.
@@ -244,6 +249,50 @@ def test_what_was_measured_before_a_crash_is_kept(tmp_path: Path, monkeypatch: p
     values(tmp_path, "naswot")
     functions = len(np.unique(SPACE.function_id[np.intersect1d(SAMPLE, SPACE.population("connected"))]))
     assert 1000 - left == functions - 5
+
+
+def test_what_another_process_measures_is_waited_for(tmp_path: Path) -> None:
+    skeleton, said = benchmark("digits201").skeleton_for("digits"), StringIO()
+    here = Laboratory("digits201", "digits", jobs=1, home=tmp_path / "scores", reporter=Reporter(Console(file=said, width=500)))
+    ctx, held, done = Context(SPACE, skeleton, 0, None, here, SAMPLE[:2]), Event(), Event()
+    score("l2_norm", ctx)
+    (folder,) = (tmp_path / "scores").iterdir()
+
+    def hold() -> None:
+        with sole_writer(folder):
+            held.set()
+            time.sleep(0.3)
+            done.set()
+
+    other = Thread(target=hold)
+    other.start()
+    held.wait()
+    score("l2_norm", ctx)
+    assert done.is_set()
+    other.join()
+    assert f"{folder.name}: waiting for another process that measures it" in said.getvalue()
+
+
+def test_an_entrance_is_made_anew_when_images_or_weights_change_in_place() -> None:
+    network = Network("digits201", "digits", channels=4, cells=1).drawn(5)
+    entrance, (images, _) = Entrance(network), batch("digits", 16, 0, "cpu")
+    cell = Cell(network, CODES[0], entrance)
+    # The stem and a convolution of the first cell that this cell asks.
+    changes = [images.sqrt_, network.stem.sin_, network.get_parameter("cell0_edge0_nor_conv_3x3").sin_]
+    with torch.no_grad():
+        images.abs_()
+        before = cell.logits(images)
+        assert entrance(images) is entrance(images)
+        for change in changes:
+            change()
+            after = cell.logits(images)
+            assert torch.equal(after, Cell(network, CODES[0]).logits(images))
+            assert not torch.equal(after, before)
+            before = after
+        network.stem.data = network.stem.data.exp()
+        assert torch.equal(cell.logits(images), Cell(network, CODES[0]).logits(images))
+    with torch.inference_mode():
+        assert torch.equal(cell.logits(images * 2), Cell(network, CODES[0]).logits(images * 2))
 
 
 # ---- gradient matching

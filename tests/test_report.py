@@ -161,7 +161,8 @@ def metrics() -> dict[str, Any]:
     truth, estimates = truth_of(accuracies(0)), accuracies(1, 1.0)
     estimates[::50] = np.nan
     members = np.flatnonzero(np.isfinite(truth.mean()))
-    found = compare(estimates, truth, SPACE, PARTS, [Population("all", members), Population("top [b] 20", members[:20])],
+    judged = [Population("all", members), Population("top [b] 20", members[:20])]
+    found = compare([estimates[each.members] for each in judged], truth, SPACE, PARTS, judged,
                     control_labels(PARTS, CONTEXT, truth))
     return {"schema": "metrics/1", "key": "k", "run": "r", "truth": truth.label, "truth_key": str(truth.key),
             "images": "valid", "estimator": "accuracy", "seed": 0,

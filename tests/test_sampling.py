@@ -1,5 +1,6 @@
 """Samplers draw what they say: chi-square tests against their definitions, and purity."""
 
+from dataclasses import dataclass
 from itertools import permutations, product
 
 import numpy as np
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, chisquare
 
 from benchmarks.cost import Skeleton
-from benchmarks.errors import UsageError
+from benchmarks.errors import RunError, UsageError
 from benchmarks.space import nasbench201
 from criteria import Context, Partition, partition
+from harness.estimators import estimators
 from harness.sampling import Memory, Pass, Pool, Sampler, samplers
 
 SPACE = nasbench201()
@@ -87,6 +89,24 @@ def test_only_connected_architectures_of_the_space_are_drawn(pool: Pool) -> None
         assert SPACE.connected[rows[:, 1]].all()
         assert all(np.isin(architecture, pool.parts[part]) for part, architecture in rows)
         assert len(np.unique(rows[:, 1])) > 0.6 * len(rows)
+
+
+def test_a_plug_in_must_derive_from_the_base_class() -> None:
+    @dataclass(frozen=True)
+    class Loose:
+        """Draws, but has nothing else that a sampler has."""
+
+        def draw(self, pool: Pool, seed: int, step: int) -> tuple[Pass, ...]:
+            return ()
+
+        def values(self, estimates: object) -> None:
+            pass
+
+    with pytest.raises(RunError, match=r"as a sampler: it must derive from Sampler \(of harness\.sampling\)\."):
+        samplers.register("loose")(Loose)
+    with pytest.raises(RunError, match=r"as a estimator: it must derive from Estimator \(of harness\.estimators\)\."):
+        estimators.register("loose")(Loose)
+    assert "loose" not in samplers.names() + estimators.names()
 
 
 def test_sbs_draws_one_of_every_part_in_order(pool: Pool) -> None:

@@ -180,4 +180,14 @@ def test_published_runs_keep_their_keys() -> None:
     assert len(published) >= 18
     for path in published:
         content = json.loads(path.read_text())
-        assert Run.prepare(RunSpec.from_dict(content["spec"])).keys.weights == content["key"], path.parent.name
+        found = Run.prepare(RunSpec.from_dict(content["spec"])).keys
+        assert found.weights == content["key"], path.parent.name
+        assert (path.parent / f"metrics-{found.metrics}.json").exists()
+
+
+def test_ranks_have_a_version_and_columns_of_the_estimates_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    specs = [RunSpec(estimator=estimator) for estimator in ("accuracy", "loss", "angle", "params", "accuracy+params")]
+    before = [keys(spec) for spec in specs]
+    monkeypatch.setattr(module, "RANKED_VERSION", 99)
+    changed = [differing(one, keys(spec)) for one, spec in zip(before, specs, strict=True)]
+    assert changed == [[], [], [], ["metrics"], ["metrics"]]

@@ -21,7 +21,7 @@ from benchmarks.truth import GroundTruth, TruthKey
 from criteria import Context, Partition, Scorer, Scores, criteria, partition, register, score
 from criteria.mask import Mask, Masks
 from criteria.published import DATASETS, LEAVES
-from criteria.tree import Cut, bipartitions, closeness, cosines, cut_operations, divide, group_sizes, grow, parents
+from criteria.tree import Cut, bipartitions, closeness, cut_operations, divide, group_sizes, grow, parents
 from harness.testing import check_criterion
 
 CTX = Context(nasbench201(), Skeleton())
@@ -106,20 +106,14 @@ def test_metrics_may_be_vectors_and_noise_is_no_distance() -> None:
     assert not cut_operations(closeness(np.array([1e-9, 2e-9, 1e-9, 1e-9, 1e-9])), UNBALANCED).degenerate
 
 
-def test_cosines() -> None:
-    gradients = np.array([[1, 0], [2, 2], [0, 0], [-3, 0]], float)
-    np.testing.assert_allclose(cosines(gradients), [[1, .5**.5, 0, -1], [.5**.5, 1, 0, -(.5**.5)], [0, 0, 0, 0],
-                                                    [-1, -(.5**.5), 0, 1]], atol=1e-15)
-
-
-# ---- gradient matching, on gradients made up
+# ---- gradient matching, on similarities made up
 
 
 def matching(mask: Mask, edge: int) -> Cut:
-    """The balanced cut of gradients that depend on the node."""
+    """The balanced cut of similarities that depend on the node."""
     rng = np.random.default_rng([edge, *(op for ops in mask.allowed for op in ops)])
     ops = mask.allowed[edge]
-    return divide(ops, cosines(rng.normal(size=(len(ops), 30))), balanced=True)
+    return divide(ops, np.corrcoef(rng.normal(size=(len(ops), 30))), balanced=True)
 
 
 @pytest.mark.parametrize(("levels", "sizes"), [

@@ -107,6 +107,10 @@ def generations(wanted: Fields, k_given: bool) -> list[Fields]:
         own["k"] = criterion.fixed_k
     if parent is None:
         return [own]
+    for section, kind in SECTIONS.items() if isinstance(parent, Mapping) else ():
+        if not isinstance(parent.get(section, {}), Mapping):
+            raise UsageError(f"'parent.{section}' is a section of a run, not a value; set its fields, such as parent.{section}."
+                             f"{fields(kind)[1].name}=....")
     if not isinstance(parent, Mapping) or {"passes", "epochs"} & set(parent.get("recipe", {})):
         raise UsageError("'parent' is a section with fields of a run, such as parent.criterion=none, but its passes are its "
                          "`portion` of recipe.passes; set parent.portion.")
