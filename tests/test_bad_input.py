@@ -69,7 +69,7 @@ def nothing_is_written(results_home: Path, data_home: Path, request: pytest.Fixt
 @pytest.mark.parametrize(("line", "words"), [
     ("--criterion nonlinera --k 3", ["Unknown criterion 'nonlinera'", "did you mean 'nonlinear'?"]),
     ("--criterion 'random[like=flop]' --k 3", ["Unknown criterion 'flop'", "did you mean 'flops'?"]),
-    ("--criterion 'nonlinear[cuont=total]'", ["unknown parameter 'cuont'", "its parameters are count, rule, thresholds"]),
+    ("--criterion 'nonlinear[cuont=total]'", ["unknown parameter 'cuont'", "its parameters are count, rule, sizes, thresholds"]),
     ("--criterion 'nonlinear[count=totl]'", ["count must be path|live|total|sum, not 'totl'"]),
     ("--criterion 'nonlinear[count'", ["no selector", "write name or name[parameter=value,...]"]),
     ("--criterion flops --k 40", ["cannot make 40 parts", "say --k 28 or less"]),
