@@ -102,7 +102,7 @@ def _term(selector: str) -> Term:
         try:
             return criteria.get(selector)  # a file's class
         except UsageError:
-            raise error from None
+            raise UsageError(f"{str(error).rstrip('.')}; or a criterion of `harness list criteria`.") from None
 
 
 def estimator_text(selector: str) -> str:
