@@ -29,11 +29,14 @@ class Entropies(Watch):
 def entropy(features: "Tensor") -> float:
     """The entropy, in nats, of the normalised eigenvalues of the c x c covariance of features [B, c, h, w]."""
     import torch
+    from torch.nn.grad import conv2d_weight
 
-    pixels = features.permute(0, 2, 3, 1).flatten(0, 2)
+    count, channels = features[:, 0].numel(), features.shape[1]
     # Products of pixels as they are and the mean taken off after: features have means near zero, so no digit is lost.
-    mean = pixels.mean(0).double()
-    covariance = (pixels.T @ pixels).double() / len(pixels) - mean[:, None] * mean
+    mean = features.mean((0, 2, 3)).double()
+    # The products are the gradient of a 1x1 convolution's weight: twice as fast as the product of a matrix so narrow.
+    products = conv2d_weight(features, (channels, channels, 1, 1), features)[:, :, 0, 0]
+    covariance = products.double() / count - mean[:, None] * mean
     # Rounding may make the smallest eigenvalues negative.
     eigenvalues = torch.linalg.eigvalsh(covariance).clamp(min=0)
     share = eigenvalues / eigenvalues.sum()

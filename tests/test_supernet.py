@@ -15,6 +15,7 @@ from torch import Tensor
 
 from benchmarks.cost import Skeleton, supernet_params
 from benchmarks.space import nasbench201
+from harness import layers
 from harness.layers import norm, pool
 from harness.supernet import Supernet
 
@@ -202,13 +203,24 @@ def test_the_seed_decides_the_weights() -> None:
     assert 0.8 * bound < float(weight.abs().max()) <= bound
 
 
-@pytest.mark.parametrize("shape", [(3, 1, 5, 7), (64, 4, 8, 8), (7, 8, 3, 3), (2, 16, 9, 1), (32, 17, 4, 4)])
-def test_the_norm_without_gradients_is_that_with_them(shape: tuple[int, ...]) -> None:
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 3 + 2
-    expected = F.batch_norm(x, None, None, training=True)
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize(
+    "shape", [(3, 1, 5, 7), (64, 4, 8, 8), (32, 17, 4, 4), (16, 16, 32, 32), (9, 5, 31, 31), (2, 600, 64, 64)])
+def test_batch_norm_is_that_of_pytorch_whatever_computes_it(shape: tuple[int, ...], layout: torch.memory_format) -> None:
+    given = (torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 3 + 2).contiguous(memory_format=layout)
+    kept = given.clone()
+    expected = F.batch_norm(given.double(), None, None, training=True).float()
     with torch.no_grad():
-        for layout in (torch.channels_last, torch.contiguous_format):
-            given = x.contiguous(memory_format=layout)
-            kept = given.clone()
-            torch.testing.assert_close(norm(given), expected, atol=1e-5, rtol=1e-5)
-            torch.testing.assert_close(given, kept, atol=0, rtol=0)
+        torch.testing.assert_close(norm(given), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(norm(given.requires_grad_()), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(given.detach(), kept, atol=0, rtol=0)
+
+
+def test_gradients_of_batch_norm_and_their_gradients_are_those_of_differences() -> None:
+    x = torch.randn(3, 2, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "MANY_PIXELS", 1)
+        small = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+        assert "RowsNorm" in norm(small).grad_fn.name()
+        assert torch.autograd.gradcheck(norm, (small,))
+        assert torch.autograd.gradgradcheck(norm, (small,))
