@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.errors import DataError, RunError, UsageError
 from benchmarks.folder import write_atomically
-from harness.spec import Keys, RunSpec
+from harness.runs.spec import Keys, RunSpec
 
 ABOUT, SEAL = b"split_harness", b"split_harness_sha256"
 SPEC_SCHEMA = "spec/1"

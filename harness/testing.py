@@ -94,7 +94,7 @@ def _worlds(chosen: Criterion, given: Context | None) -> Iterator[tuple[Context,
 
 
 def _small_world(home: Path) -> Context:
-    from harness.laboratory import Laboratory
+    from harness.scoring.laboratory import Laboratory
 
     digits = benchmark("digits201")
     chosen = np.random.default_rng(0).choice(digits.space.population("connected"), MEASURED, replace=False)

@@ -6,7 +6,7 @@ import time
 from multiprocessing import parent_process
 
 from benchmarks.errors import RunError
-from harness.crew import crew
+from harness.experiments.crew import crew
 from harness.parallel import Send
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.spec import Keys, RunSpec
+from harness.runs.spec import Keys, RunSpec
 from harness.store import run_name, write_json
 
 SOURCES = {"images": "1" * 64, "truth": "2" * 64, "criterion": "", "sampler": ""}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.cost import STAGES
-from harness.supernet import Supernet
+from harness.networks.supernet import Supernet
 
 
 class Zero(nn.Module):

@@ -13,12 +13,12 @@ from benchmarks.cost import Skeleton
 from benchmarks.space import nasbench201
 from criteria import Context, Scorer, Scores, partition, register
 from criteria.base import Partition
-from harness.agreement import agreement, stability
-from harness.exposure import exposures
-from harness.sampling import Pool, samplers
-from harness.scores import scored
-from harness.twins import twins
-from harness.world import reseeded
+from harness.scoring.scores import scored
+from harness.scoring.world import reseeded
+from harness.splits.agreement import agreement, stability
+from harness.splits.exposure import exposures
+from harness.splits.twins import twins
+from harness.training.sampling import Pool, samplers
 
 SPACE = nasbench201()
 CONTEXT = Context(SPACE, Skeleton())

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.errors import UsageError
-from harness.attribution import Effect, attribute
-from harness.factorial import Result, factorial, unequal
-from harness.power import detectable, detectable_between, pooled
+from harness.experiments.attribution import Effect, attribute
+from harness.experiments.factorial import Result, factorial, unequal
+from harness.experiments.power import detectable, detectable_between, pooled
 
 FACTORS, LEVELS = ("share", "sampler"), (("all", "part"), ("uniform", "balanced", "sbs"))
 
@@ -168,7 +168,7 @@ def test_published_runs_are_attributed(tmp_path: Path) -> None:
 
 
 def test_attributing_does_not_import_torch() -> None:
-    code = "import sys, harness.observations, harness.report.attribution; sys.exit('torch' in sys.modules)"
+    code = "import sys, harness.experiments.observations, harness.report.attribution; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 

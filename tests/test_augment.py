@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from benchmarks.images import Augmentation, ImageData, Images
-from harness.augment import augment, evaluation_images, normalise
+from harness.training.augment import augment, evaluation_images, normalise
 
 CIFAR = Augmentation(flip=True, pad=4)
 ALL = Augmentation(flip=True, pad=2, occlude=3, noise=0.2)
@@ -43,7 +43,7 @@ def test_the_seed_decides(augmentation: Augmentation) -> None:
     assert torch.equal(images, kept)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(pad=st.integers(0, 3), flip=st.booleans(), size=st.integers(3, 9), channels=st.integers(1, 3),
        seed=st.integers(0, 2**63 - 1))
 def test_every_image_is_a_window_of_its_padded_self(pad: int, flip: bool, size: int, channels: int, seed: int) -> None:

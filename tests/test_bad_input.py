@@ -301,7 +301,7 @@ def test_too_small_a_disk_is_said_before_any_work(small_disk: Path, monkeypatch:
 
 def test_a_disk_that_fills_up_during_a_run_is_a_failed_run(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_RESULTS", str(small_disk / "runs"))
-    monkeypatch.setattr("harness.runner.FREE_BYTES", 0)
+    monkeypatch.setattr("harness.runs.runner.FREE_BYTES", 0)
     answer = harness(RUN)
     assert (answer.code, answer.out) == (1, "")
     assert answer.err.splitlines()[-1].startswith("Error: Cannot write")

@@ -11,10 +11,10 @@ import pytest
 from records import SOURCES, finished
 
 from benchmarks.errors import DataError, UsageError
-from harness.collection import collect, folders_of, read_record
 from harness.report.rows import Group, differing, group, groups
 from harness.report.tables import table
-from harness.spec import Estimation, Network, RunSpec
+from harness.runs.collection import collect, folders_of, read_record
+from harness.runs.spec import Estimation, Network, RunSpec
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published"
 

@@ -25,7 +25,7 @@ from harness.report.panels import colours, part_names, shortened
 from harness.report.splits import lineup_table, sizes
 from harness.report.summary import as_text
 from harness.report.violins import draw_violins, violin_frame
-from harness.splits import Lineup, Refusal, compare_splits
+from harness.splits.rivals import Lineup, Refusal, compare_splits
 
 BENCH = benchmark("nasbench201")
 SPACE = BENCH.space

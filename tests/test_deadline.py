@@ -12,7 +12,7 @@ import pytest
 from command import harness
 
 from benchmarks.errors import RunError
-from harness.deadline import deadline
+from harness.scoring.deadline import deadline
 
 HANGING = """
 import time
@@ -112,7 +112,7 @@ def test_commands_name_what_hangs(command: str, name: str, plug: Path) -> None:
 
 
 def test_what_swallows_the_interruption_ends_the_process(plug: Path) -> None:
-    code = ("import harness.deadline, sys; harness.deadline.GRACE = 1.0\n"
+    code = ("import harness.scoring.deadline, sys; harness.scoring.deadline.GRACE = 1.0\n"
             f"from harness.cli import main; main(['score', '--criterion', '{plug}:Swallows', '--time-limit', '0.5'])")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1

@@ -16,9 +16,9 @@ from benchmarks.errors import DataError, UsageError
 from benchmarks.truth import GroundTruth, TruthKey, load_truth
 from criteria.base import Context
 from criteria.registry import criteria
-from harness.diagnosis import diagnose
 from harness.report.diagnosis import diagnosis_table
 from harness.report.summary import MISSING, as_text
+from harness.splits.diagnosis import diagnose
 
 BENCH = benchmark("nasbench201")
 SPACE = BENCH.space
@@ -166,7 +166,8 @@ def test_twins_and_passes_are_told() -> None:
 
 
 def test_no_torch() -> None:
-    code = ("import sys, harness.diagnosis, harness.report.diagnosis, harness.report.summary, harness.report.parts\n"
-            "import harness.splits, harness.scores, harness.report.splits, harness.report.violins, harness.report.costs\n"
+    code = ("import sys, harness.splits.diagnosis, harness.splits.rivals, harness.scoring.scores\n"
+            "import harness.report.diagnosis, harness.report.summary, harness.report.parts, harness.report.splits\n"
+            "import harness.report.violins, harness.report.costs\n"
             "found = {'torch', 'pandas', 'matplotlib', 'seaborn', 'sklearn'} & set(sys.modules)\nassert not found, found")
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,14 +7,14 @@ import torch
 
 from benchmarks.cost import flops
 from benchmarks.space import nasbench201
-from harness import train as module
-from harness.checkpoint import read_tensors
-from harness.curve import Curve
-from harness.draws import Draws
-from harness.sampling import Pool, samplers
-from harness.spec import Network, Recipe, RunSpec
-from harness.task import Task
-from harness.train import train
+from harness.runs.spec import Network, Recipe, RunSpec
+from harness.training import train as module
+from harness.training.checkpoint import read_tensors
+from harness.training.curve import Curve
+from harness.training.draws import Draws
+from harness.training.sampling import Pool, samplers
+from harness.training.task import Task
+from harness.training.train import train
 
 SPACE = nasbench201()
 SPEC = RunSpec(k=1, sampler="greedy[candidates=6,greed=1,trained=3,warm_up=0]", network=Network(2, 1, 1),

@@ -15,14 +15,14 @@ from benchmarks.errors import DataError, RunError
 from benchmarks.images import load_images
 from benchmarks.space import nasbench201
 from benchmarks.truth import GroundTruth, TruthKey
-from harness import estimate as module
-from harness.checkpoint import write_tensors
-from harness.estimate import TOP, Estimates, answer, best, estimate, gather, question_images, questions
-from harness.sample import sample
-from harness.sampling import Pool
-from harness.spec import Estimation, Network, Recipe, RunSpec
-from harness.task import Task
-from harness.train import train
+from harness.estimation import estimate as module
+from harness.estimation.estimate import TOP, Estimates, answer, best, estimate, gather, question_images, questions
+from harness.runs.spec import Estimation, Network, Recipe, RunSpec
+from harness.scoring.sample import sample
+from harness.training.checkpoint import write_tensors
+from harness.training.sampling import Pool
+from harness.training.task import Task
+from harness.training.train import train
 
 SPACE = nasbench201()
 SPEC = RunSpec(network=Network(2, 1, 1), recipe=Recipe(passes=6, batch=16), estimation=Estimation(images=40, batch=16), k=2)

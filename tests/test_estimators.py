@@ -19,24 +19,24 @@ from benchmarks.space import nasbench201
 from benchmarks.table import table_path
 from criteria import Context, criteria
 from criteria.ensemble import Ensemble, log_rank_sum
-from harness import tau as tau_module
-from harness.angle import angles
 from harness.commands.run import fields_of
-from harness.estimate import Estimates
-from harness.estimators import ESTIMATED, check, estimator_text, judgement, kept_values, term_values, terms
-from harness.found import Found, standing, truths_at_hand
+from harness.estimation.angle import angles
+from harness.estimation.estimate import Estimates
+from harness.estimation.estimators import ESTIMATED, check, estimator_text, judgement, kept_values, term_values, terms
+from harness.measures import tau as tau_module
+from harness.measures.tau import tau
+from harness.networks.supernet import Supernet
 from harness.presets import resolve
 from harness.progress import silent
-from harness.run import Run
-from harness.runner import execute
-from harness.sample import sampled
-from harness.spec import RunSpec
-from harness.stages import judged
+from harness.runs.run import Run
+from harness.runs.runner import execute
+from harness.runs.spec import RunSpec
+from harness.runs.stages import judged
+from harness.runs.verification import SAME, verify
+from harness.scoring.sample import sampled
+from harness.scoring.world import Machine
+from harness.search.found import Found, standing, truths_at_hand
 from harness.store import read_frame, write_frame
-from harness.supernet import Supernet
-from harness.tau import tau
-from harness.verification import SAME, verify
-from harness.world import Machine
 
 SPACE = nasbench201()
 SKELETON = Skeleton(2, 2, 10, 8, 1)
@@ -141,7 +141,7 @@ WRONG = {
 def wrong(tmp_path: Path) -> Path:
     """A file of estimators that do what none should, one that changes what it is shown, and a criterion that raises."""
     head = "import sys\nfrom dataclasses import dataclass\nimport numpy as np\nfrom criteria import Scorer\n" \
-           "from harness.estimators import Estimator\n"
+           "from harness.estimation.estimators import Estimator\n"
     bodies = {**{name: f"return {value}" for name, (value, _) in WRONG.items()},
               "Changes": "estimates.accuracy[:] = 0.0; return estimates.loss * 1.0"}
     classes = [f"@dataclass(frozen=True)\nclass {name}(Estimator):\n    def values(self, estimates):\n        {body}\n"

@@ -551,7 +551,7 @@ def fuzzed(cases: int, say: Callable[[Layout, bytes], Said]) -> Counter[tuple[st
     """How often what became of (layout, way): for each of so many changed sources; fails for one that is wrong in silence."""
     tally: Counter[tuple[str, str, str]] = Counter()
 
-    @settings(max_examples=cases, derandomize=True, deadline=None, database=None, report_multiple_bugs=False,
+    @settings(max_examples=cases, derandomize=True, database=None, report_multiple_bugs=False,
               phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(list(LAYOUTS)), st.integers(0, 2**32))
     def run(name: str, seed: int) -> None:

@@ -12,15 +12,15 @@ from benchmarks.cost import Skeleton
 from benchmarks.images import load_images
 from benchmarks.space import nasbench201
 from criteria import Context, partition
-from harness.batches import Batches
-from harness.checkpoint import read_tensors
 from harness.device import settle
-from harness.estimate import answer, estimate, gather, questions
-from harness.sampling import Pool, samplers
-from harness.spec import Estimation, Network, Recipe, RunSpec
-from harness.supernet import Supernet
-from harness.task import Task
-from harness.train import train
+from harness.estimation.estimate import answer, estimate, gather, questions
+from harness.networks.supernet import Supernet
+from harness.runs.spec import Estimation, Network, Recipe, RunSpec
+from harness.training.batches import Batches
+from harness.training.checkpoint import read_tensors
+from harness.training.sampling import Pool, samplers
+from harness.training.task import Task
+from harness.training.train import train
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 

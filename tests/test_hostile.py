@@ -732,7 +732,7 @@ def test_a_file_of_torch_that_is_cut_anywhere_is_refused(zipped: bool, tmp_path:
             held(content[:cut], tmp_path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_a_changed_byte_is_refused_or_changes_a_number_to_another_that_can_be(where: float, flip: int,
                                                                              tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -760,7 +760,7 @@ NAMES = [b"\x80\x04](" + named(*name) + arguments for name in FUNCTIONS
          for arguments in (b"", text("a") + text("latin1") + b"\x86R", b"K\x01" + text("latin1") + b"\x86R", b"]\x85R", b")R")]
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(st.binary(max_size=200), st.sampled_from((b"", b"\x80\x04", b"\x80\x02}q\x00(", *NAMES)))
 def test_any_bytes_are_read_or_refused(content: bytes, head: bytes) -> None:
     try:

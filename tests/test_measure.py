@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import harness.tau
+import harness.measures.tau
 from benchmarks.errors import DataError, RunError
 from benchmarks.rows import read_estimates
 from benchmarks.space import nasbench201
-from harness.measure import Regret, measure, precision_at, regret, spearman, tau_top
-from harness.tau import decompose, tau
+from harness.measures.measure import Regret, measure, precision_at, regret, spearman, tau_top
+from harness.measures.tau import decompose, tau
 
 NAN = float("nan")
 levels = st.integers(0, 5).map(float)
@@ -33,11 +33,11 @@ def brute_force(x: NDArray[np.float64], y: NDArray[np.float64], keep: NDArray[np
 
 
 def value(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    with patch.object(harness.tau, "RESAMPLES", 1):  # the interval is tested by itself
+    with patch.object(harness.measures.tau, "RESAMPLES", 1):  # the interval is tested by itself
         return tau(x, y, population="all").value
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pairs, st.integers(0, 2 ** 32))
 def test_tau_is_its_definition_and_only_that(rows: NDArray[np.float64], seed: int) -> None:
     x, y = rows
@@ -50,7 +50,7 @@ def test_tau_is_its_definition_and_only_that(rows: NDArray[np.float64], seed: in
     assert value(x[order], y[order]) == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(labelled)
 def test_decomposition_is_exact(rows: NDArray[np.float64]) -> None:
     x, y, labels = rows
@@ -114,7 +114,7 @@ def test_the_self_check_catches_a_tau_that_depends_on_the_order_of_rows(monkeypa
         """The mistake it is there for: ties broken by position."""
         return brute_force(np.argsort(np.argsort(x, kind="stable")).astype(float), y.astype(float))
 
-    monkeypatch.setattr(harness.tau, "tau_b", ordinal)
+    monkeypatch.setattr(harness.measures.tau, "tau_b", ordinal)
     with pytest.raises(RunError, match="depends on the order of the rows"):
         tau(np.repeat([0., 1], 20), np.arange(40.), population="all")
 

@@ -16,16 +16,16 @@ from benchmarks.errors import UsageError
 from benchmarks.seeds import derive
 from benchmarks.space import nasbench201
 from criteria import Context, partition
-from harness import mixture as module
-from harness.batches import Batches
-from harness.checkpoint import read_tensors
-from harness.estimate import answer, gather, questions
-from harness.mixture import PATHS, Mixture
-from harness.sampling import Pool, samplers
-from harness.spec import Estimation, Network, Recipe, RunSpec
-from harness.supernet import Supernet
-from harness.task import Task
-from harness.train import learning_rate, train
+from harness.estimation.estimate import answer, gather, questions
+from harness.networks import mixture as module
+from harness.networks.mixture import PATHS, Mixture
+from harness.networks.supernet import Supernet
+from harness.runs.spec import Estimation, Network, Recipe, RunSpec
+from harness.training.batches import Batches
+from harness.training.checkpoint import read_tensors
+from harness.training.sampling import Pool, samplers
+from harness.training.task import Task
+from harness.training.train import learning_rate, train
 
 SPACE = nasbench201()
 TINY, DEEP = Skeleton(2, 1, 10, 8, 1), Skeleton(4, 2, 10, 8, 1)

@@ -9,7 +9,7 @@ import pytest
 from command import harness
 
 from criteria.registry import criteria
-from harness.template import class_name, write_criterion
+from harness.scoring.template import class_name, write_criterion
 from harness.testing import check_criterion
 
 

@@ -22,22 +22,22 @@ from criteria import Context, criteria, partition
 from criteria.mask import Mask
 from criteria.matching import GradientMatching
 from criteria.tree import masks_of
-from harness import forecast as forecast_module
-from harness import train as train_module
-from harness.checkpoint import read_tensors
-from harness.generation import Generation
-from harness.laboratory import Laboratory
 from harness.presets import resolve
-from harness.probe import Cell, batch
 from harness.progress import silent
 from harness.report.summary import budget_line
-from harness.run import Run
-from harness.runner import execute, prepared, train
-from harness.spec import Network, RunSpec
-from harness.stages import budget_of
+from harness.runs import forecast as forecast_module
+from harness.runs.generation import Generation
+from harness.runs.run import Run
+from harness.runs.runner import execute, prepared, train
+from harness.runs.spec import Network, RunSpec
+from harness.runs.stages import budget_of
+from harness.scoring.laboratory import Laboratory
+from harness.scoring.probe import Cell, batch
+from harness.scoring.world import Machine
 from harness.store import sole_writer
-from harness.task import Task
-from harness.world import Machine
+from harness.training import train as train_module
+from harness.training.checkpoint import read_tensors
+from harness.training.task import Task
 
 SPACE = nasbench201()
 HERE = Machine("cpu", 1)

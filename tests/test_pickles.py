@@ -82,14 +82,14 @@ class Dribble(BytesIO):
         return super().read(self._most if size is None or size < 0 else min(size, self._most))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(value=PLAIN_OBJECTS, protocol=st.integers(0, 5), most=st.sampled_from((1, 7, 19, 50, 1 << 18)), known=st.booleans())
 def test_the_machine_reads_what_the_standard_library_reads(value: Any, protocol: int, most: int, known: bool) -> None:
     content = pickle.dumps(value, protocol)
     assert alike(load(Dribble(content, most), PLAIN, size=len(content) if known else None), pickle.loads(content))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(value=PLAIN_OBJECTS, protocol=st.integers(2, 5), cut=st.floats(0, 1, exclude_max=True))
 def test_a_pickle_that_is_cut_is_refused(value: Any, protocol: int, cut: float) -> None:
     content = pickle.dumps(value, protocol)

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from command import TINY, harness
 
-from harness import forecast
-from harness import plan as module
-from harness.crew import crew
-from harness.plan import cost_of, lineage, makespan
+from harness.experiments import plan as module
+from harness.experiments.crew import crew
+from harness.experiments.plan import cost_of, lineage, makespan
 from harness.presets import resolve
 from harness.progress import silent
-from harness.run import Run
-from harness.runner import execute
-from harness.world import Machine
+from harness.runs import forecast
+from harness.runs.run import Run
+from harness.runs.runner import execute
+from harness.scoring.world import Machine
 
 SMALL = TINY.replace(" --jobs 1", "")
 FIELDS = {"recipe": {"passes": 60}, "estimation": {"images": 64, "batch": 64, "architectures": 12}}

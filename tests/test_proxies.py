@@ -19,9 +19,9 @@ from benchmarks.space import nasbench201
 from criteria import Context, criteria, partition, score
 from criteria.matching import GradientMatching
 from criteria.network import NetworkScorer
-from harness.laboratory import Laboratory, shown
-from harness.probe import Cell, Entrance, Network, batch
 from harness.progress import Reporter
+from harness.scoring.laboratory import Laboratory, shown
+from harness.scoring.probe import Cell, Entrance, Network, batch
 from harness.store import read_frame, sole_writer
 
 SPACE = nasbench201()
@@ -217,7 +217,7 @@ def test_workers_and_order_change_nothing_and_a_second_time_nothing_is_measured(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = values(tmp_path / "one", "naswot")
     np.testing.assert_array_equal(values(tmp_path / "two", "naswot", jobs=2), first)
-    monkeypatch.setattr("harness.laboratory._work", None)
+    monkeypatch.setattr("harness.scoring.laboratory._work", None)
     np.testing.assert_array_equal(values(tmp_path / "one", "naswot[rule=equal]"), first)
 
 
@@ -305,7 +305,7 @@ def test_gradient_matching_makes_four_balanced_parts_and_keeps_what_it_measured(
     parts = partition("gradient_matching[batches=3,batch=16]", ctx)
     assert set(parts.sizes) <= {2500, 3750, 5625}
     assert sum(parts.sizes) == len(SPACE)
-    monkeypatch.setattr("harness.laboratory._match", None)
+    monkeypatch.setattr("harness.scoring.laboratory._match", None)
     again = partition("gradient_matching[batches=3,batch=16]", ctx)
     np.testing.assert_array_equal(again.label, parts.label)
     assert again.names == parts.names

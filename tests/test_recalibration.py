@@ -9,13 +9,13 @@ from benchmarks.cost import Skeleton
 from benchmarks.images import load_images
 from benchmarks.space import nasbench201
 from criteria.network import Features
-from harness.estimate import calibration_batches, estimate, question_images
-from harness.layered import Layered
-from harness.mixture import Mixture
-from harness.recalibration import recalibrated
-from harness.spec import Estimation
-from harness.supernet import Supernet
-from harness.task import SharedWeights
+from harness.estimation.estimate import calibration_batches, estimate, question_images
+from harness.estimation.recalibration import recalibrated
+from harness.networks.layered import Layered
+from harness.networks.mixture import Mixture
+from harness.networks.supernet import Supernet
+from harness.runs.spec import Estimation
+from harness.training.task import SharedWeights
 
 SPACE = nasbench201()
 SKELETON = Skeleton(2, 1, 10, 8, 1)

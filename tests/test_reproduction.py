@@ -11,10 +11,11 @@ from command import TINY, Answer, harness
 
 from benchmarks.convert.importer import import_table
 from benchmarks.errors import UsageError
-from harness import forecast, reproduction
-from harness.baselines import baselines
+from harness.experiments import reproduction
+from harness.experiments.baselines import baselines
+from harness.experiments.reproduction import FOLDER, chosen, read_table, sweep_of, verdicts
 from harness.presets import resolve
-from harness.reproduction import FOLDER, chosen, read_table, sweep_of, verdicts
+from harness.runs import forecast
 
 SMALL = TINY.replace(" --jobs 1", "").replace("passes=60", "passes=12")
 LINE = f"reproduce efs-nas:table1 {SMALL} --rows spos,angle --workers 1"

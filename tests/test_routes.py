@@ -12,12 +12,12 @@ from benchmarks.cost import Skeleton, layered_params
 from benchmarks.errors import UsageError
 from benchmarks.space import nasbench201
 from criteria import Context, criteria, partition
-from harness.layered import Layered
-from harness.routes import default_thresholds, routes, unmet_params
-from harness.sampling import Pool
-from harness.spec import Network, Recipe, RunSpec
-from harness.supernet import Supernet
-from harness.task import Task
+from harness.networks.layered import Layered
+from harness.networks.routes import default_thresholds, routes, unmet_params
+from harness.networks.supernet import Supernet
+from harness.runs.spec import Network, Recipe, RunSpec
+from harness.training.sampling import Pool
+from harness.training.task import Task
 
 SPACE = nasbench201()
 COUNT = criteria.get("nonlinear").score(Context(SPACE, Skeleton())).values  # type: ignore[attr-defined]

@@ -13,15 +13,15 @@ from benchmarks.truth import load_truth
 from criteria import Context, criteria, partition, score
 from criteria.mask import Mask
 from criteria.tree import closeness, divide
-from harness.laboratory import Laboratory, _Known
 from harness.report.scores import scores_table
 from harness.report.splits import lineup_table
 from harness.report.summary import as_text
-from harness.sample import judged_on, sampled
-from harness.scores import SCHEMA, scored, scores_file
-from harness.splits import Lineup, compare_splits
+from harness.scoring.laboratory import Laboratory, _Known
+from harness.scoring.sample import judged_on, sampled
+from harness.scoring.scores import SCHEMA, scored, scores_file
+from harness.scoring.world import weights_of, with_supernet
+from harness.splits.rivals import Lineup, compare_splits
 from harness.store import read_frame
-from harness.world import weights_of, with_supernet
 
 DIGITS = benchmark("digits201")
 SPACE = DIGITS.space
@@ -100,7 +100,7 @@ def test_disconnected_architectures_are_in_no_part_and_kept_measurements_are_onl
     kept.values = {int(i): float(i) for i in np.unique(SPACE.function_id, return_index=True)[1] if SPACE.connected[i]}
     folder.mkdir()
     kept.save()
-    monkeypatch.setattr("harness.laboratory._work", None)
+    monkeypatch.setattr("harness.scoring.laboratory._work", None)
     ours = lineup(ctx, "nonlinear", "naswot").candidates[1].partition
     assert ours.n_unassigned == 341 == (~SPACE.connected).sum()
     assert ours.summary.endswith("(341 in no part)")

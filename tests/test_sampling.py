@@ -12,8 +12,8 @@ from benchmarks.cost import Skeleton
 from benchmarks.errors import RunError, UsageError
 from benchmarks.space import nasbench201
 from criteria import Context, Partition, partition
-from harness.estimators import estimators
-from harness.sampling import Memory, Pass, Pool, Sampler, samplers
+from harness.estimation.estimators import estimators
+from harness.training.sampling import Memory, Pass, Pool, Sampler, samplers
 
 SPACE = nasbench201()
 # Parts of unequal size, whose members are no running numbers.
@@ -102,7 +102,7 @@ def test_a_plug_in_must_derive_from_the_base_class() -> None:
         def values(self, estimates: object) -> None:
             pass
 
-    with pytest.raises(RunError, match=r"as a sampler: it must derive from Sampler \(of harness\.sampling\)\."):
+    with pytest.raises(RunError, match=r"as a sampler: it must derive from Sampler \(of harness\.training\.sampling\)\."):
         samplers.register("loose")(Loose)
     with pytest.raises(RunError, match=r"as a estimator: it must derive from Estimator \(of harness\.estimators\)\."):
         estimators.register("loose")(Loose)

@@ -21,7 +21,7 @@ from criteria import Context, score
 from criteria.registry import criteria
 from harness.report.scores import scores_table
 from harness.report.summary import as_text
-from harness.scores import SCHEMA, scored, truths_at_hand, verdicts, write_scores
+from harness.scoring.scores import SCHEMA, scored, truths_at_hand, verdicts, write_scores
 from harness.store import read_frame
 
 DIGITS = benchmark("digits201")

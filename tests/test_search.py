@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from benchmarks.cost import flops
 from benchmarks.errors import UsageError
 from benchmarks.space import nasbench201
-from harness.random_curve import expected_best, position
-from harness.search import METHODS, World, evolution, exhaustive, random_search, regularised
+from harness.search.random_curve import expected_best, position
+from harness.search.strategies import METHODS, World, evolution, exhaustive, random_search, regularised
 
 SPACE = nasbench201()
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import entropy, kendalltau, rankdata
 
-from harness.separation import Null, best, eta2, null, separation, separations
+from harness.splits.separation import Null, best, eta2, null, separation, separations
 
 EVERYTHING = np.arange(15_625)
 
@@ -122,7 +122,7 @@ def test_percentiles_of_chance_are_uniform_and_of_the_truth_extreme() -> None:
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     label, true, members = drawn(300)
     whole = null(label, true, members, 0)
-    monkeypatch.setattr("harness.separation.CHUNK", 1000)
+    monkeypatch.setattr("harness.splits.separation.CHUNK", 1000)
     assert vars(null(label, true, members, 0).percentile) == pytest.approx(vars(whole.percentile), nan_ok=True)
 
 

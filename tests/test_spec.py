@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.errors import UsageError
-from harness import spec as module
 from harness.presets import resolve
-from harness.run import Run
-from harness.spec import Estimation, Keys, Network, Recipe, RunSpec
+from harness.runs import spec as module
+from harness.runs.run import Run
+from harness.runs.spec import Estimation, Keys, Network, Recipe, RunSpec
 
 SOURCES = {"sampler": "", "images": "i", "criterion": "c", "truth": "t"}
 STAGES = ("partition", "weights", "estimates", "metrics")

@@ -19,8 +19,8 @@ from benchmarks.space import first_members, nasbench201
 from criteria import criteria
 from criteria.network import NetworkScorer
 from harness.device import settle
-from harness.probe import Cell, Entrance
-from harness.supernet import Supernet
+from harness.networks.supernet import Supernet
+from harness.scoring.probe import Cell, Entrance
 
 SPACE = nasbench201()
 SKELETON = Skeleton(channels=8, cells=5)

@@ -16,9 +16,9 @@ from benchmarks.errors import DataError, UsageError
 from benchmarks.images import ImageData, load_images
 from benchmarks.space import Space, nasbench201
 from benchmarks.truth import load_truth
-from harness import build as building
-from harness.build import assemble, build, drawn_classes, plan
-from harness.standalone import Recipe, StandAlone, accuracies, train, train_and_test, training_batches
+from harness.training import build as building
+from harness.training.build import assemble, build, drawn_classes, plan
+from harness.training.standalone import Recipe, StandAlone, accuracies, train, train_and_test, training_batches
 
 SHORT = Recipe(epochs=1)
 KEY = "digits201/digits/test/1/full"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp, ttest_rel
 
-from harness.statistics import LEVEL, difference, holm, spread, standing
+from harness.measures.statistics import LEVEL, difference, holm, spread, standing
 
 Row = dict[int, float]
 

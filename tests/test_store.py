@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from benchmarks.errors import DataError, RunError, UsageError
-from harness.checkpoint import read_tensors, write_tensors
-from harness.spec import Keys, RunSpec
+from harness.runs.spec import Keys, RunSpec
 from harness.store import find_run, read_frame, read_json, run_name, sole_writer, write_frame, write_json
+from harness.training.checkpoint import read_tensors, write_tensors
 
 ABOUT = {"schema": "test/1", "key": "abc", "supernet": "0"}
 TENSORS = {"weight": torch.arange(24.0).view(2, 3, 2, 2).contiguous(memory_format=torch.channels_last),

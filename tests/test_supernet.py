@@ -15,9 +15,9 @@ from torch import Tensor
 
 from benchmarks.cost import Skeleton, supernet_params
 from benchmarks.space import nasbench201
-from harness import layers
-from harness.layers import norm, pool
-from harness.supernet import Supernet
+from harness.networks import layers
+from harness.networks.layers import norm, pool
+from harness.networks.supernet import Supernet
 
 SPACE = nasbench201()
 DIGITS, DEEP, COLOUR = Skeleton(4, 1, 10, 8, 1), Skeleton(4, 2, 10, 8, 1), Skeleton(4, 1, 10, 32, 3)

@@ -16,14 +16,14 @@ from command import TINY, harness, started, times
 from crew_work import behave
 
 from benchmarks.errors import HarnessError, UsageError
-from harness import forecast
 from harness.commands.sweep import swept
-from harness.crew import crew
+from harness.experiments.crew import crew
+from harness.experiments.sweep import Sweep, find_sweep
+from harness.experiments.sweeper import run_all
 from harness.progress import Reporter
+from harness.runs import forecast
+from harness.scoring.world import Machine
 from harness.store import read_frame, sole_writer
-from harness.sweep import Sweep, find_sweep
-from harness.sweeper import run_all
-from harness.world import Machine
 
 SMALL = TINY.replace(" --jobs 1", "").replace("passes=60", "passes=12")
 # One supernet each, so that a run is one process.

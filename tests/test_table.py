@@ -65,7 +65,7 @@ def test_what_is_no_accuracy_is_not_written(value: float, says: str) -> None:
     assert not table_path("t").exists()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_byte_never_changes_a_value(data: st.DataObject) -> None:
     good = write()

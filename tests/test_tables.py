@@ -15,13 +15,13 @@ from command import harness
 from records import SOURCES, finished
 
 from benchmarks.errors import UsageError
-from harness.collection import collect
+from harness.measures.statistics import difference
 from harness.report.formats import csv_text, escaped, latex, markdown, plain, table_text, write_table
 from harness.report.rows import group
 from harness.report.summary import as_text
 from harness.report.tables import TAU, Table, table
-from harness.spec import Network, RunSpec
-from harness.statistics import difference
+from harness.runs.collection import collect
+from harness.runs.spec import Network, RunSpec
 
 HOSTILE = r"_ % & # $ { } \ ~ ^ [x] * | <b> `c` 'q' -- é ± 中 \input{x} %s {{ 7*7 }} << 1 >>"
 NOISE = (0.0, 0.007, -0.004)

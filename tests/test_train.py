@@ -18,16 +18,16 @@ from benchmarks.images import load_images
 from benchmarks.space import nasbench201
 from benchmarks.truth import GroundTruth, TruthKey
 from criteria import Context, criteria, partition
-from harness import train as module
-from harness.batches import Batches
 from harness.progress import silent
-from harness.run import Run
-from harness.runner import execute
-from harness.sampling import Pool, samplers
-from harness.spec import UNSAMPLED, Estimation, Keys, Network, Recipe, RunSpec
-from harness.task import Task
-from harness.train import learning_rate, train
-from harness.world import Machine
+from harness.runs.run import Run
+from harness.runs.runner import execute
+from harness.runs.spec import UNSAMPLED, Estimation, Keys, Network, Recipe, RunSpec
+from harness.scoring.world import Machine
+from harness.training import train as module
+from harness.training.batches import Batches
+from harness.training.sampling import Pool, samplers
+from harness.training.task import Task
+from harness.training.train import learning_rate, train
 
 SPACE = nasbench201()
 TINY = RunSpec(network=Network(2, 1, 1), recipe=Recipe(passes=15, batch=16))

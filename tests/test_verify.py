@@ -12,10 +12,11 @@ from command import TINY, harness, times
 from benchmarks.errors import RunError, UsageError
 from benchmarks.space import nasbench201
 from benchmarks.truth import GroundTruth, TruthKey
-from harness import submission, tau, verification
-from harness.mismatch import mismatches
+from harness.measures import tau
+from harness.runs import submission, verification
+from harness.runs.mismatch import mismatches
+from harness.runs.verification import DIFFERENT, SAME, UNCHECKED, Verification, verify
 from harness.store import read_frame, write_frame
-from harness.verification import DIFFERENT, SAME, UNCHECKED, Verification, verify
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published"
 POPULATION = "sample of 12 connected, drawn uniformly"

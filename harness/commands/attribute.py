@@ -10,7 +10,7 @@ from harness.commands.options import answer, json_option
 from harness.commands.run import SECTION_OF
 
 if TYPE_CHECKING:
-    from harness.factorial import Result
+    from harness.experiments.factorial import Result
 
 
 @click.command(epilog="""\b
@@ -32,8 +32,8 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
     Of one sweep, or of runs (names, folders, or folders that hold some). They have to be a full factorial at equal subnet passes;
     everything that differs between them, but the seed, is a factor.
     """
-    from harness.attribution import attribute as effects_of
-    from harness.factorial import factorial
+    from harness.experiments.attribution import attribute as effects_of
+    from harness.experiments.factorial import factorial
     from harness.progress import Reporter
     from harness.report.attribution import attribution_table, draw_attribution, effects_csv, inequality_line
 
@@ -69,9 +69,9 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
 
 def _results(subjects: tuple[str, ...], population: str | None) -> "list[Result]":
     """The results of a sweep, or of runs."""
-    from harness.collection import collect
-    from harness.observations import of_runs, of_sweep
-    from harness.sweep import Sweep, find_sweep
+    from harness.experiments.observations import of_runs, of_sweep
+    from harness.experiments.sweep import Sweep, find_sweep
+    from harness.runs.collection import collect
 
     folder = find_sweep(subjects[0]) if len(subjects) == 1 else None
     if folder is not None:

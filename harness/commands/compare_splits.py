@@ -38,11 +38,11 @@ def compare_splits(names: tuple[str, ...], k: int, seed: int, seeds: int, popula
     from harness.report.costs import draw_costs
     from harness.report.splits import lineup_table
     from harness.report.violins import draw_violins
-    from harness.sample import judged_on
-    from harness.splits import compare_splits as compute
-    from harness.splits import figures_folder
+    from harness.scoring.sample import judged_on
+    from harness.scoring.world import Machine, context_of, with_supernet
+    from harness.splits.rivals import compare_splits as compute
+    from harness.splits.rivals import figures_folder
     from harness.truths import subject
-    from harness.world import Machine, context_of, with_supernet
 
     asked, chosen = subject(benchmark, dataset, truth), [criteria.get(name) for name in names]
     chosen = with_supernet(chosen, supernet) if supernet else chosen

@@ -148,8 +148,8 @@ def verify(tables: tuple[str, ...], as_json: bool) -> None:
 @json_option
 def build(name: str, classes: int | None, jobs: int, as_json: bool) -> None:
     """Train the stand-alone networks of an embedded benchmark and make its table; killed, it goes on where it stopped."""
-    from harness.build import build as make
     from harness.progress import Reporter
+    from harness.training.build import build as make
 
     with Reporter() as reporter:
         table = make(name, classes, jobs=jobs, report=lambda done, total: reporter.step("train classes", done, total))

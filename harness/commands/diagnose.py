@@ -28,13 +28,13 @@ def diagnose(criterion: str, k: int | None, seed: int, seeds: int, population: s
     Also stability over seeds, twins torn apart, and how often training would meet each operation.
     """
     from criteria.registry import criteria
-    from harness.deadline import deadline
-    from harness.diagnosis import diagnose as compute
     from harness.progress import Reporter
     from harness.report.diagnosis import diagnosis_table
-    from harness.sample import judged_on
+    from harness.scoring.deadline import deadline
+    from harness.scoring.sample import judged_on
+    from harness.scoring.world import Machine, context_of, with_supernet
+    from harness.splits.diagnosis import diagnose as compute
     from harness.truths import subject
-    from harness.world import Machine, context_of, with_supernet
 
     asked, chosen = subject(benchmark, dataset, truth), criteria.get(criterion)
     chosen = with_supernet([chosen], supernet)[0] if supernet else chosen

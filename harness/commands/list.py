@@ -56,14 +56,14 @@ def _benchmarks() -> list[dict[str, Any]]:
 
 
 def _samplers() -> list[dict[str, Any]]:
-    from harness.sampling import samplers
+    from harness.training.sampling import samplers
 
     found = [samplers.describe(name) for name in samplers.names()]
     return [{"name": d.name, "what": d.summary, "origin": d.origin} for d in found]
 
 
 def _estimators() -> list[dict[str, Any]]:
-    from harness.estimators import estimators
+    from harness.estimation.estimators import estimators
 
     found = [estimators.describe(name) for name in estimators.names()]
     return [{"name": d.name, "what": d.summary, "origin": d.origin} for d in found]
@@ -77,7 +77,7 @@ def _presets() -> list[dict[str, Any]]:
 
 
 def _runs() -> list[dict[str, Any]]:
-    from harness.spec import RunSpec
+    from harness.runs.spec import RunSpec
     from harness.store import SPEC_SCHEMA, read_json, results_home, run_folders
 
     return [{"name": folder.name, "state": "finished" if list(folder.glob("metrics-*.json")) else "unfinished",

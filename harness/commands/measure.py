@@ -27,7 +27,7 @@ def measure(file: Path, column: str | None, population: str, benchmark: str | No
 
     from benchmarks.ceiling import ceiling
     from benchmarks.rows import read_estimates
-    from harness.measure import measure as compute
+    from harness.measures.measure import measure as compute
     from harness.report.summary import measures_table
     from harness.truths import subject
 

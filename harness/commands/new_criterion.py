@@ -17,7 +17,7 @@ Examples:
 @json_option
 def new_criterion(name: str, folder: Path, as_json: bool) -> None:
     """A criterion of your own: a file that works and wants one line edited, and its test. Nothing is overwritten."""
-    from harness.template import next_commands, write_criterion
+    from harness.scoring.template import next_commands, write_criterion
 
     file, test = write_criterion(name, folder)
     commands = next_commands(file, test)

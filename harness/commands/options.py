@@ -33,7 +33,7 @@ def supernet_option(command: F) -> F:
 
 def time_limit_option(command: F) -> F:
     """`--time-limit`."""
-    from harness.deadline import SECONDS
+    from harness.scoring.deadline import SECONDS
 
     return click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=SECONDS, show_default=True,
                         metavar="SECONDS", help="A criterion that takes longer is stopped.")(command)

@@ -23,11 +23,11 @@ def plan(varied: tuple[str, ...], config: Path | None, assignments: tuple[str, .
 
     Takes what `harness sweep` takes. Runs nothing but some passes of each kind of network, whose time is kept for the next plan.
     """
-    from harness.plan import planned
+    from harness.experiments.plan import planned
+    from harness.experiments.sweeper import suitable
     from harness.progress import Reporter
     from harness.report.plan import plan_lines, plan_table
     from harness.report.sweep import design_lines
-    from harness.sweeper import suitable
 
     found = swept(varied, config, fields_of(flags, assignments))
     with Reporter() as reporter:

@@ -26,10 +26,10 @@ def report(runs: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     from rich.text import Text
 
     from benchmarks.errors import UsageError
-    from harness.collection import collect
     from harness.report.formats import table_text, write_table
     from harness.report.rows import differing, groups
     from harness.report.tables import table
+    from harness.runs.collection import collect
     from harness.store import results_home
 
     found = collect(runs)

@@ -37,13 +37,13 @@ def reproduce(name: str, budget: str, seeds: int, rows: str | None, only_finishe
     The runs are ordinary ones: finished ones are skipped, and the same command goes on where it stopped. The exit code is 1 when
     a row is missing or not reproduced; a budget that does not compare is no failure.
     """
-    from harness.baselines import baselines
+    from harness.experiments.baselines import baselines
+    from harness.experiments.reproduction import chosen, read_table, sweep_of, verdicts
+    from harness.experiments.sweeper import run_all, suitable
     from harness.progress import Reporter
     from harness.report.reproduction import reproduction_csv, reproduction_table, verdict_json
     from harness.report.sweep import design_lines
-    from harness.reproduction import chosen, read_table, sweep_of, verdicts
-    from harness.sweeper import run_all, suitable
-    from harness.world import Machine
+    from harness.scoring.world import Machine
 
     table = chosen(read_table(name), rows)
     sweep = sweep_of(table, budget, seeds, fields_of({"benchmark": benchmark, "dataset": dataset}, assignments))

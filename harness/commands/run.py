@@ -55,9 +55,9 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
     from harness.progress import Reporter
     from harness.report.parts import draw_run
     from harness.report.summary import summary
-    from harness.run import Run
-    from harness.runner import execute
-    from harness.world import Machine
+    from harness.runs.run import Run
+    from harness.runs.runner import execute
+    from harness.scoring.world import Machine
 
     prepared = Run.prepare(spec)
     finished = prepared.finished

@@ -30,12 +30,12 @@ def score(criterion: str, benchmark: str | None, dataset: str | None, truths: tu
     """A criterion's scores of all architectures, written to a file, and their tau-b with every truth at hand."""
     from benchmarks.errors import UsageError
     from criteria.registry import criteria
-    from harness.deadline import deadline
     from harness.progress import Reporter
     from harness.report.scores import scores_table
-    from harness.sample import sampled
-    from harness.scores import scored, scores_file, setting, truths_at_hand, verdicts, write_scores
-    from harness.world import Machine, context_of
+    from harness.scoring.deadline import deadline
+    from harness.scoring.sample import sampled
+    from harness.scoring.scores import scored, scores_file, setting, truths_at_hand, verdicts, write_scores
+    from harness.scoring.world import Machine, context_of
 
     if out is not None and out.suffix != ".parquet":
         raise UsageError(f"Scores are written as parquet, and {out} is no name of such a file; end it in .parquet.")

@@ -31,9 +31,9 @@ def search(run: str, method: str, seeds: int, flops_limit: float | None, key: st
     from rich.console import Group
     from rich.text import Text
 
-    from harness.found import judgeable, run_to_search, searches, standing, truths_at_hand, world_of
+    from harness.measures.tau import number
     from harness.report.summary import MISSING, table, two
-    from harness.tau import number
+    from harness.search.found import judgeable, run_to_search, searches, standing, truths_at_hand, world_of
 
     record = run_to_search(run, key)
     whole, truths = world_of(record, flops_limit), truths_at_hand(record.spec)

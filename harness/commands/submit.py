@@ -22,8 +22,8 @@ def submit(run: str, out: Path, as_json: bool) -> None:
     from rich.text import Text
 
     from harness.report.verification import verification_table
+    from harness.runs.submission import submit as pack
     from harness.store import find_run
-    from harness.submission import submit as pack
 
     folder, found = pack(find_run(run), out)
     files = sorted(path.name for path in folder.iterdir())

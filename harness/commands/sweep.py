@@ -14,7 +14,7 @@ from harness.commands.options import answer, json_option, time_limit_option
 from harness.commands.run import SECTION_OF, fields_of, run
 
 if TYPE_CHECKING:
-    from harness.sweep import Factor, Sweep
+    from harness.experiments.sweep import Factor, Sweep
 
 # What `harness run` takes and a sweep takes in its own way.
 OTHER = ("config", "jobs", "time_limit", "as_json")
@@ -56,10 +56,10 @@ def sweep(varied: tuple[str, ...], config: Path | None, assignments: tuple[str, 
     Each cell is an ordinary run: finished ones are skipped, and the same command goes on where it stopped. A cell that fails is
     named with its reason, the others go on, and the exit code is 1.
     """
+    from harness.experiments.sweeper import run_all, suitable
     from harness.progress import Reporter
     from harness.report.sweep import design_lines, sweep_table
-    from harness.sweeper import run_all, suitable
-    from harness.world import Machine
+    from harness.scoring.world import Machine
 
     found = swept(varied, config, fields_of(flags, assignments))
     with Reporter() as reporter:
@@ -78,8 +78,8 @@ def sweep(varied: tuple[str, ...], config: Path | None, assignments: tuple[str, 
 
 def swept(varied: tuple[str, ...], config: Path | None, given: dict[str, Any]) -> "Sweep":
     """The sweep that `--vary`, a config file and flags mean, the earlier beating the later."""
+    from harness.experiments.sweep import product_of
     from harness.presets import merge, read_config
-    from harness.sweep import product_of
 
     common = read_config(config) if config else {}
     listed = common.pop("vary", {})
@@ -101,7 +101,7 @@ def _given(text: str) -> "Factor":
 
 def _listed(name: str, values: Any) -> "Factor":
     """The factor of a name and its values: a list of them, or one text such as 0..4."""
-    from harness.sweep import Factor
+    from harness.experiments.sweep import Factor
 
     found = [value for piece in (values if isinstance(values, list) else [values]) for value in _values(piece)]
     if not found or any(not isinstance(value, bool | int | float | str) for value in found):

@@ -18,11 +18,11 @@ def verify(runs: tuple[str, ...], as_json: bool) -> None:
     RUNS as for `harness report`. What cannot be made again is named: metrics without their truth at hand, and the weights.
     """
     from benchmarks.errors import RunError
-    from harness.collection import folders_of
     from harness.progress import Reporter
     from harness.report.verification import differences, verification_table
-    from harness.verification import DIFFERENT
-    from harness.verification import verify as check
+    from harness.runs.collection import folders_of
+    from harness.runs.verification import DIFFERENT
+    from harness.runs.verification import verify as check
 
     folders, found = folders_of(runs), []
     with Reporter() as reporter:

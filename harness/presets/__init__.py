@@ -11,9 +11,9 @@ from benchmarks.benchmark import benchmark
 from benchmarks.errors import UsageError
 from benchmarks.suggestion import suggestion
 from criteria.registry import criteria
-from harness.estimators import estimator_text
-from harness.sampling import samplers
-from harness.spec import Estimation, Network, Recipe, RunSpec
+from harness.estimation.estimators import estimator_text
+from harness.runs.spec import Estimation, Network, Recipe, RunSpec
+from harness.training.sampling import samplers
 
 FOLDER = Path(__file__).parent
 BUDGETS = ("smoke", "cpu", "full")

@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchmarks.folder import write_atomically
-from harness.attribution import Effect
-from harness.factorial import Factorial, Result, unequal
+from harness.experiments.attribution import Effect
+from harness.experiments.factorial import Factorial, Result, unequal
 from harness.report.style import INK, ONE_COLUMN, TWO_COLUMNS, beside, canvas, save, style
 from harness.report.summary import MISSING, scaled, table, three
 

@@ -13,7 +13,7 @@ from criteria.base import Context
 from harness.report.panels import NOTE, colours, first_column, panels, part_names, shortened, width_of
 from harness.report.splits import MOST_SIZES
 from harness.report.style import beside, save, style
-from harness.splits import Candidate, Lineup
+from harness.splits.rivals import Candidate, Lineup
 
 if TYPE_CHECKING:
     import pandas as pd

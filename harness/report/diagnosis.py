@@ -5,12 +5,12 @@ from collections.abc import Callable
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.diagnosis import Diagnosis
-from harness.exposure import PASSES, Exposure
-from harness.part import Part, Spread
+from harness.measures.tau import Tau
 from harness.report.summary import MISSING, interval, table, three, two
-from harness.separation import Separation
-from harness.tau import Tau
+from harness.splits.diagnosis import Diagnosis
+from harness.splits.exposure import PASSES, Exposure
+from harness.splits.part import Part, Spread
+from harness.splits.separation import Separation
 
 PARTS = ("mean .. max: true accuracy of the judged in per cent; best: index of the best one; top 1 %: how many of the best 1 % "
          "lie in the part; enrichment: its share of those over its share of all. Costs are those of the stand-alone networks.")

@@ -5,10 +5,10 @@ from math import nan
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.factorial import Result, unequal
-from harness.plan import Line, Plan
+from harness.experiments.factorial import Result, unequal
+from harness.experiments.plan import Line, Plan
+from harness.experiments.sweep import Sweep
 from harness.report.summary import clock, scaled, table
-from harness.sweep import Sweep
 
 MIB = 1 << 20
 

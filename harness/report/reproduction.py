@@ -10,11 +10,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchmarks.folder import write_atomically
+from harness.experiments.reproduction import LEAST, MOST, Table, Verdict
+from harness.measures.tau import number
 from harness.report.style import beside
 from harness.report.summary import MISSING, table, three, two
-from harness.reproduction import LEAST, MOST, Table, Verdict
-from harness.spec import RunSpec
-from harness.tau import number
+from harness.runs.spec import RunSpec
 
 COLUMNS = ("row", "measure", "expected", "mean", "sd", "seeds", "budget_ratio", "tolerance", "verdict", "why")
 

@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import Any
 
 from benchmarks.errors import UsageError
-from harness.collection import Record
-from harness.statistics import Spread, spread
+from harness.measures.statistics import Spread, spread
+from harness.runs.collection import Record
 
 # What rows are, in the order of a table: methods first, then what they have to be compared with.
 ROLES = ("method", "one-shot", "random", "oracle")

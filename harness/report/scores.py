@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.report.summary import MISSING, interval, table, three
-from harness.scores import Scored, Verdict
+from harness.scoring.scores import Scored, Verdict
 
 
 def scores_table(found: Scored, judged: Sequence[Verdict], path: Path) -> RenderableType:

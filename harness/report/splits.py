@@ -5,7 +5,7 @@ from rich.text import Text
 
 from harness.report.diagnosis import percentile
 from harness.report.summary import MISSING, table, three, two
-from harness.splits import Candidate, Lineup, Refusal
+from harness.splits.rivals import Candidate, Lineup, Refusal
 
 # Sizes of more parts than these are given as a range.
 MOST_SIZES = 5

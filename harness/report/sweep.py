@@ -9,13 +9,13 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.collection import collect
-from harness.factorial import TOLERANCE
-from harness.power import ALPHA, POWER, Spread, detectable_between, pooled
+from harness.experiments.factorial import TOLERANCE
+from harness.experiments.power import ALPHA, POWER, Spread, detectable_between, pooled
+from harness.experiments.sweep import Sweep, named
 from harness.report.summary import MISSING, interval, scaled, table, three
-from harness.spec import RunSpec
+from harness.runs.collection import collect
+from harness.runs.spec import RunSpec
 from harness.store import results_home, run_folders
-from harness.sweep import Sweep, named
 
 
 def design_lines(sweep: Sweep, sd: float | None) -> list[str]:

@@ -6,11 +6,11 @@ from functools import cached_property
 from math import isnan
 from typing import Any
 
-from harness.collection import Record
+from harness.measures.statistics import LEVEL, Spread, Standing, standing
+from harness.measures.tau import number
 from harness.report.rows import ROLES, ROUNDING, Group, Question, Row
 from harness.report.summary import MISSING, scaled, three, two
-from harness.statistics import LEVEL, Spread, Standing, standing
-from harness.tau import number
+from harness.runs.collection import Record
 
 CONTROLS = {"one-shot": "one-shot: a single supernet that no partition steers", "random": "random: parts drawn by chance",
             "oracle": "oracle: parts made by the truth itself"}

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.report.summary import table
-from harness.verification import DIFFERENT, Check, Verification
+from harness.runs.verification import DIFFERENT, Check, Verification
 
 # More differences than these of one check follow from the first ones.
 MOST = 5

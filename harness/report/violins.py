@@ -16,7 +16,7 @@ from harness.report.parts import FEWEST_FOR_VIOLIN
 from harness.report.splits import MOST_SIZES
 from harness.report.style import INK, beside, save, style
 from harness.report.summary import three
-from harness.splits import Candidate, Lineup
+from harness.splits.rivals import Candidate, Lineup
 
 if TYPE_CHECKING:
     import pandas as pd

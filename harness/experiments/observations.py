@@ -1,0 +1,39 @@
+"""Finished runs as results for a factorial: those of a sweep by what it varies, others by what differs between them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.errors import UsageError
+from harness.experiments.factorial import Result
+from harness.experiments.sweep import Sweep
+from harness.runs.collection import Record, read_record
+
+
+def of_sweep(sweep: Sweep, population: str | None = None) -> list[Result]:
+    """The finished cells of a sweep, by tau on a population (the one that each is judged on by default)."""
+    return [_result({name: str(value) for name, value in cell.varied.items() if name != "seed"}, read_record(cell.metrics_file),
+                    population) for cell in sweep.cells if cell.finished]
+
+
+def of_runs(records: Sequence[Record], names: Mapping[str, str], population: str | None = None) -> list[Result]:
+    """Runs that were made one by one; levels are the fields of their specs that differ. `names`: short ones for some of these."""
+    specs = [_flat(record.spec.as_dict()) for record in records]
+    fields = list(dict.fromkeys(name for spec in specs for name in spec))
+    varied = [name for name in fields if name.rpartition(".")[2] != "seed" and len({spec.get(name, "") for spec in specs}) > 1]
+    return [_result({names.get(name, name): spec.get(name, "") for name in varied}, record, population)
+            for record, spec in zip(records, specs, strict=True)]
+
+
+def _result(levels: Mapping[str, str], record: Record, population: str | None) -> Result:
+    if population is not None and population not in record.populations:
+        raise UsageError(f"{record.name} was not judged on '{population}'; choose one of {', '.join(record.populations)}.")
+    return Result(levels, record.spec.seed, record.value("tau", "value", population=population), record.budget.passes,
+                  record.budget.flops)
+
+
+def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """{"recipe.lr": ...} of nested fields, values as text."""
+    found: dict[str, str] = {}
+    for name, value in fields.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: str(value)}
+    return found
