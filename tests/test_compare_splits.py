@@ -20,11 +20,11 @@ from benchmarks.errors import DataError, UsageError
 from benchmarks.truth import GroundTruth, TruthKey
 from criteria import Context, partition
 from criteria.registry import criteria
-from harness.report.costs import cost_frame, draw_costs
-from harness.report.panels import colours, part_names, shortened
+from harness.figures.costs import cost_frame, draw_costs
+from harness.figures.panels import colours, part_names, shortened
+from harness.figures.violins import draw_violins, violin_frame
 from harness.report.splits import lineup_table, sizes
 from harness.report.summary import as_text
-from harness.report.violins import draw_violins, violin_frame
 from harness.splits.rivals import Lineup, Refusal, compare_splits
 
 BENCH = benchmark("nasbench201")

@@ -167,7 +167,7 @@ def test_twins_and_passes_are_told() -> None:
 
 def test_no_torch() -> None:
     code = ("import sys, harness.splits.diagnosis, harness.splits.rivals, harness.scoring.scores\n"
-            "import harness.report.diagnosis, harness.report.summary, harness.report.parts, harness.report.splits\n"
-            "import harness.report.violins, harness.report.costs\n"
+            "import harness.report.diagnosis, harness.report.summary, harness.figures.parts, harness.report.splits\n"
+            "import harness.figures.violins, harness.figures.costs\n"
             "found = {'torch', 'pandas', 'matplotlib', 'seaborn', 'sklearn'} & set(sys.modules)\nassert not found, found")
     subprocess.run([sys.executable, "-c", code], check=True)

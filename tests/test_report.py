@@ -16,9 +16,9 @@ from benchmarks.errors import DataError, RunError
 from benchmarks.truth import GroundTruth, TruthKey
 from criteria.base import Context
 from criteria.guard import partition
+from harness.figures import style
+from harness.figures.parts import accuracy_per_part, draw, draw_run, part_frame, read_part_frame
 from harness.measures.measure import measure
-from harness.report import style
-from harness.report.parts import accuracy_per_part, draw, draw_run, part_frame, read_part_frame
 from harness.report.summary import MISSING, as_text, clock, measures_table, scaled, summary
 from harness.runs.comparison import compare, control_labels
 from harness.store import write_frame, write_json

@@ -367,7 +367,7 @@ def test_what_needs_no_network_does_not_import_torch(line: str, finished: Finish
 
 
 def test_reports_do_not_import_torch() -> None:
-    code = ("import sys, harness.report.parts, harness.report.summary, harness.report.diagnosis, harness.splits.diagnosis\n"
+    code = ("import sys, harness.figures.parts, harness.report.summary, harness.report.diagnosis, harness.splits.diagnosis\n"
             "sys.exit('torch' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 

@@ -34,10 +34,10 @@ def compare_splits(names: tuple[str, ...], k: int, seed: int, seeds: int, popula
     """
     from benchmarks.errors import RunError
     from criteria.registry import criteria
+    from harness.figures.costs import draw_costs
+    from harness.figures.violins import draw_violins
     from harness.progress import Reporter
-    from harness.report.costs import draw_costs
     from harness.report.splits import lineup_table
-    from harness.report.violins import draw_violins
     from harness.scoring.sample import judged_on
     from harness.scoring.world import Machine, context_of, with_supernet
     from harness.splits.rivals import compare_splits as compute

@@ -52,8 +52,8 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
 
     spec = resolve(read_config(config) if config else {}, fields_of(flags, assignments))
 
+    from harness.figures.parts import draw_run
     from harness.progress import Reporter
-    from harness.report.parts import draw_run
     from harness.report.summary import summary
     from harness.runs.run import Run
     from harness.runs.runner import execute

@@ -12,7 +12,7 @@ from rich.text import Text
 from benchmarks.folder import write_atomically
 from harness.experiments.attribution import Effect
 from harness.experiments.factorial import Factorial, Result, unequal
-from harness.report.style import INK, ONE_COLUMN, TWO_COLUMNS, beside, canvas, save, style
+from harness.figures.style import INK, ONE_COLUMN, TWO_COLUMNS, beside, canvas, save, style
 from harness.report.summary import MISSING, scaled, table, three
 
 TITLES = {"mean": "mean", "main": "main effects", "interaction": "two-way interactions"}

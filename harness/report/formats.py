@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchmarks.folder import write_atomically
-from harness.report.style import beside
+from harness.figures.style import beside
 from harness.report.summary import table
 from harness.report.tables import Table
 

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from benchmarks.folder import write_atomically
 from harness.experiments.reproduction import LEAST, MOST, Table, Verdict
+from harness.figures.style import beside
 from harness.measures.tau import number
-from harness.report.style import beside
 from harness.report.summary import MISSING, table, three, two
 from harness.runs.spec import RunSpec
 

@@ -11,10 +11,10 @@ from benchmarks.errors import DataError
 from benchmarks.folder import write_atomically
 from benchmarks.truth import GroundTruth
 from criteria.base import Context
-from harness.report.panels import NOTE, colours, first_column, panels, part_names, shortened, width_of
-from harness.report.parts import FEWEST_FOR_VIOLIN
+from harness.figures.panels import NOTE, colours, first_column, panels, part_names, shortened, width_of
+from harness.figures.parts import FEWEST_FOR_VIOLIN
+from harness.figures.style import INK, beside, save, style
 from harness.report.splits import MOST_SIZES
-from harness.report.style import INK, beside, save, style
 from harness.report.summary import three
 from harness.splits.rivals import Candidate, Lineup
 

@@ -13,7 +13,7 @@ from benchmarks.errors import DataError
 from benchmarks.folder import write_atomically
 from benchmarks.space import Space
 from benchmarks.truth import GroundTruth
-from harness.report.style import ESTIMATE, INK, ONE_COLUMN, TRUTH, TWO_COLUMNS, beside, canvas, save, style
+from harness.figures.style import ESTIMATE, INK, ONE_COLUMN, TRUTH, TWO_COLUMNS, beside, canvas, save, style
 from harness.store import SPEC_SCHEMA, read_frame, read_json
 
 if TYPE_CHECKING:

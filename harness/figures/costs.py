@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from benchmarks import cost
 from benchmarks.folder import write_atomically
 from criteria.base import Context
-from harness.report.panels import NOTE, colours, first_column, panels, part_names, shortened, width_of
+from harness.figures.panels import NOTE, colours, first_column, panels, part_names, shortened, width_of
+from harness.figures.style import beside, save, style
 from harness.report.splits import MOST_SIZES
-from harness.report.style import beside, save, style
 from harness.splits.rivals import Candidate, Lineup
 
 if TYPE_CHECKING:

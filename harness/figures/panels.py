@@ -3,7 +3,7 @@
 from math import ceil
 from typing import TYPE_CHECKING
 
-from harness.report.style import ONE_COLUMN, TWO_COLUMNS
+from harness.figures.style import ONE_COLUMN, TWO_COLUMNS
 from harness.splits.rivals import Candidate
 
 if TYPE_CHECKING:
