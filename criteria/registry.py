@@ -60,7 +60,8 @@ class Registry(Generic[T]):
             if NAME.fullmatch(name) is None:
                 reason = "names are made of a-z, 0-9 and _"
             if reason:
-                raise RunError(f"'{name}' ({_origin(cls)}) cannot be registered as {_a(self.kind)}: {reason}.")
+                article = "an" if self.kind[0] in "aeio" else "a"
+                raise RunError(f"'{name}' ({_origin(cls)}) cannot be registered as {article} {self.kind}: {reason}.")
             old = self._classes.get(name)
             # A notebook cell that is run again defines the same class again.
             if old is not None and (old.__module__, old.__qualname__) != (cls.__module__, cls.__qualname__):
