@@ -1,5 +1,6 @@
 """The command line. Results go to standard output, everything else to standard error."""
 
+import errno
 import sys
 from typing import Any
 
@@ -57,6 +58,11 @@ def main(args: list[str] | None = None) -> Any:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         fail(sentence(error), error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        fail(f"The path {str(error.filename)[:60]}... is longer than this system allows; choose a shorter one, if need be with "
+             "HARNESS_DATA or HARNESS_RESULTS.", 1)
     except (KeyboardInterrupt, click.Abort) as stop:
         # click puts its own in the place of the one that may say more.
         said = str(stop.__cause__ or stop) or "run the same command again to go on where it stopped"
