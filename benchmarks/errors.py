@@ -1,15 +1,19 @@
 """Every error a user can meet: one sentence that says what, where, why and how to fix it."""
 
 
+def printable(text: str) -> str:
+    """Text without orders to a terminal, whoever wrote it: each character that is not printed as its code; line feeds stay."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+
+
 class HarnessError(Exception):
     """Base of all expected errors; `exit_code` is what the command line returns for it."""
 
     exit_code = 1
 
     def __str__(self) -> str:
-        """One line, and what a stranger's file wrote into it safe to print: no line feeds, no orders to a terminal."""
-        line = " ".join(super().__str__().splitlines())
-        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
+        """One line, and what a stranger's file wrote into it safe to print."""
+        return printable(" ".join(super().__str__().splitlines()))
 
 
 class RunError(HarnessError):

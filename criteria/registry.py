@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
@@ -208,12 +209,18 @@ class Registry(Generic[T]):
         missing = sorted(getattr(cls, "__abstractmethods__", ()))
         return f"it has no method '{missing[0]}'" if missing else ""
 
-    def _entry_points(self) -> list[EntryPoint]:
-        return sorted(entry_points(group=self.group), key=lambda entry: (entry.name, entry.value))
+    def _entry_points(self) -> tuple[EntryPoint, ...]:
+        return _installed(self.group, tuple(sys.path))
 
     def _twice(self, name: str, first: str, second: str) -> RunError:
         return RunError(f"The {self.kind} '{name}' is registered twice, by {first} and by {second}; rename one of them "
                         "or uninstall its package.")
+
+
+@lru_cache
+def _installed(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of the packages on that path, for which all its folders are read; once, as every spec asks for names."""
+    return tuple(sorted(entry_points(group=group), key=lambda entry: (entry.name, entry.value)))
 
 
 def _choices(name: str, known: Iterable[str]) -> str:

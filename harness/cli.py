@@ -11,6 +11,7 @@ from harness.commands.attribute import attribute
 from harness.commands.compare_splits import compare_splits
 from harness.commands.data import data
 from harness.commands.diagnose import diagnose
+from harness.commands.figure import figure
 from harness.commands.list import list_
 from harness.commands.measure import measure
 from harness.commands.new_criterion import new_criterion
@@ -43,7 +44,7 @@ def harness() -> None:
 
 
 for command in (run, search, sweep, plan, attribute, reproduce, list_, show, measure, score, diagnose, compare_splits,
-                new_criterion, report, verify, submit, data):
+                new_criterion, report, figure, verify, submit, data):
     harness.add_command(command)
 
 

@@ -33,7 +33,7 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """One line, now."""
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, emoji=False)  # ./file.py:Leaves: is a name
 
     def step(self, name: str, done: float, total: float, detail: str = "") -> None:
         """So much of a piece of work is done."""

@@ -53,8 +53,8 @@ def find_run(text: str) -> Path:
 
 
 def run_folders(home: Path) -> list[Path]:
-    """All run directories below `home`, sorted by name."""
-    return sorted(path.parent for path in home.glob("*/spec.json")) if home.is_dir() else []
+    """All run directories below `home`, sorted by name; what begins with a dot is still being packed."""
+    return sorted(path.parent for path in home.glob("[!.]*/spec.json")) if home.is_dir() else []
 
 
 class Held(RunError):
@@ -113,17 +113,19 @@ def read_frame(path: Path, about: Mapping[str, str]) -> tuple[dict[str, NDArray[
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table, metadata = file.read(use_threads=False), file.metadata.metadata or {}
         columns = {name: table[name].to_numpy() for name in table.column_names}
+        words = metadata.get(ABOUT, b"{}")
+        found: dict[str, str] = dict(json.loads(words))
+        seal = _seal(columns, words).encode()
     except Exception as error:  # pyarrow meets damaged bytes with exceptions of many families
-        raise DataError(f"{path} cannot be read ({str(error).splitlines()[0]}), so it is truncated or damaged; delete it and run "
-                        "the same command again.") from error
-    words = metadata.get(ABOUT, b"{}")
-    if _seal(columns, words).encode() != metadata.get(SEAL):
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path} cannot be read ({said}), so it is truncated or damaged; delete it and run the same command "
+                        "again.") from error
+    if seal != metadata.get(SEAL):
         raise DataError(f"{path} does not match its own hash, so bytes of it changed after it was written; delete it and run the "
                         "same command again.")
-    said: dict[str, str] = json.loads(words)
-    if not dict(about).items() <= said.items():
-        raise DataError(f"{path} is about {words.decode()}, not about {dict(about)}; delete it and run the same command again.")
-    return columns, said
+    if not dict(about).items() <= found.items():
+        raise DataError(f"{path} is about {found}, not about {dict(about)}; delete it and run the same command again.")
+    return columns, found
 
 
 def _seal(columns: Mapping[str, NDArray[Any] | list[str]], words: bytes) -> str:
@@ -141,10 +143,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path, schema: str) -> dict[str, Any]:
-    """The content of a JSON file; DataError when it is damaged or of another schema."""
+    """The content of a JSON file; DataError when it is damaged, of another schema, or holds what no file of ours does: a number
+    that is not finite, half of a character, or lists in lists without end."""
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read ({error}); delete it and run the same command again.") from error
     if not isinstance(content, dict) or content.get("schema") != schema:
         raise DataError(f"{path} holds no JSON object of the schema {schema}; delete it and run the same command again.")

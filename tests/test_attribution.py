@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import numpy as np
 import pytest
 from command import harness
 from numpy.typing import NDArray
+from records import finished
 from scipy import stats
 
 from benchmarks.errors import UsageError
 from harness.experiments.attribution import Effect, attribute
 from harness.experiments.factorial import Result, factorial, unequal
+from harness.experiments.observations import of_runs
 from harness.experiments.power import detectable, detectable_between, pooled
+from harness.runs.collection import read_record
 
 FACTORS, LEVELS = ("share", "sampler"), (("all", "part"), ("uniform", "balanced", "sbs"))
 
@@ -121,6 +125,17 @@ def test_budgets_are_compared_where_they_are_not_the_question() -> None:
     assert unequal(varied, "passes") is None
 
 
+def test_what_a_sampler_only_looks_at_is_among_its_passes(tmp_path: Path) -> None:
+    records = []
+    for sampler, trained in (("uniform", 600), ("greedy", 360)):
+        [file] = finished(tmp_path, 0.5, criterion="none", k=1, sampler=sampler).glob("metrics-*")
+        record = read_record(file)
+        records.append(replace(record, budget=replace(record.budget, passes=trained)))
+    found = of_runs(records, {})
+    assert [(result.levels["sampler"], result.passes) for result in found] == [("uniform", 600), ("greedy", 600)]
+    assert unequal(found, "passes") is None
+
+
 # ---- power
 
 
@@ -160,7 +175,7 @@ def test_published_runs_are_attributed(tmp_path: Path) -> None:
     assert effects["interaction", "(sbs - uniform) x (part - all)"]["value"] == pytest.approx(
         (0.549 - 0.208) - (0.642 - 0.573), abs=2e-3)
     assert found.json["warnings"][0].startswith("Budgets are unequal: FLOPs run from 109 G")
-    assert [name.rpartition(".")[2] for name in found.json["files"]] == ["csv", "png", "pdf"]
+    assert [name.rpartition(".")[2] for name in found.json["files"]] == ["png", "pdf", "csv"]
     assert (tmp_path / "figure.csv").read_text().count("\n") == 1 + len(effects)
     said = harness(f"{PUBLISHED} --where criterion=nonlinear").out
     assert "share: part - all" in said

@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from command import harness
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
@@ -20,9 +19,8 @@ from benchmarks.errors import DataError, UsageError
 from benchmarks.truth import GroundTruth, TruthKey
 from criteria import Context, partition
 from criteria.registry import criteria
-from harness.figures.costs import cost_frame, draw_costs
+from harness.figures import costs, violins
 from harness.figures.panels import colours, part_names, shortened
-from harness.figures.violins import draw_violins, violin_frame
 from harness.report.splits import lineup_table, sizes
 from harness.report.summary import as_text
 from harness.splits.rivals import Lineup, Refusal, compare_splits
@@ -154,51 +152,49 @@ def test_frames_hold_what_is_judged_and_in_a_part() -> None:
     accuracy = np.where(np.arange(len(SPACE)) % 5 == 0, np.nan, RISING.mean())
     truth = GroundTruth(RISING.key, accuracy[:, None], ("mean",), "", "made up")
     found = lineup("nonlinear", "oracle", truth=truth)
-    frame = violin_frame(found.candidates, CONTEXT, truth, found.members)
+    frame = violins.lineup_frame(found, CONTEXT)
     for row in found.candidates:
-        mine = frame[frame["criterion"] == row.criterion]
+        mine = frame[frame["panel"] == row.criterion]
+        assert (set(mine["tau"]), set(mine["eta2"])) == ({row.separation.tau}, {row.separation.eta2})
         assert sorted(mine["index"]) == np.flatnonzero(np.isfinite(accuracy)).tolist()
         assert mine["part"].tolist() == row.partition.label[mine["index"]].tolist() == sorted(mine["part"])
         assert np.array_equal(mine["accuracy"], accuracy[mine["index"]])
-    costs = cost_frame(found.candidates, CONTEXT, found.members)
-    assert costs.groupby("criterion")["architectures"].sum().tolist() == [len(found.members)] * 2
-    assert costs.groupby("criterion")[["flops", "params"]].apply(lambda each: len(each.drop_duplicates())).tolist() == [28, 28]
+    shared = costs.lineup_frame(found, CONTEXT)
+    assert shared.groupby("panel")["architectures"].sum().tolist() == [len(found.members)] * 2
+    assert shared.groupby("panel")[["flops", "params"]].apply(lambda each: len(each.drop_duplicates())).tolist() == [28, 28]
 
 
-def test_figures_are_files_and_the_same_ones_twice(tmp_path: Path) -> None:
-    found = lineup("nonlinear", "flops", "none")
+def test_figures_are_the_same_ones_from_their_data(tmp_path: Path) -> None:
+    found = lineup("nonlinear", "none")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        drawn = [[*draw_violins(found, CONTEXT, tmp_path / name), *draw_costs(found, CONTEXT, tmp_path / name)]
-                 for name in ("one", "two")]
-    assert [path.name for path in drawn[0]] == [f"{name}.{kind}" for name in ("accuracy-per-part", "flops-params-per-part")
-                                                for kind in ("png", "pdf", "csv")]
-    for one, two in zip(*drawn, strict=True):
-        assert one.read_bytes() == two.read_bytes()
-    table = pd.read_csv(tmp_path / "one" / "flops-params-per-part.csv", na_filter=False)
-    assert list(table) == ["criterion", "part", "name", "flops", "params", "architectures"]
+        for each in (violins, costs):
+            frame = each.lineup_frame(found, CONTEXT)
+            frame.to_csv(tmp_path / "data.csv", index=False)
+            assert each.KIND.svg(each.KIND.read(tmp_path / "data.csv")) == each.KIND.svg(frame)
 
 
 @pytest.mark.parametrize("count", [1, 20])
-def test_few_and_many_architectures_are_drawn(count: int, tmp_path: Path) -> None:
+def test_few_and_many_architectures_are_drawn(count: int) -> None:
     connected = np.flatnonzero(SPACE.connected)[:count]
     found = lineup("flops", "nonlinear[count=total]", k=7, judged=Population("few", connected))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert draw_violins(found, CONTEXT, tmp_path)[0].stat().st_size > 1000
-        assert draw_costs(found, CONTEXT, tmp_path)[0].stat().st_size > 1000
+        for each in (violins, costs):
+            figure = each.KIND.draw(each.lineup_frame(found, CONTEXT), 2)
+            assert [ax.get_title(loc="left").split("\n")[0] for ax in figure.axes] == ["flops", "nonlinear[count=total]"]
 
 
-def test_nothing_to_draw_is_said(tmp_path: Path) -> None:
+def test_nothing_to_draw_is_said() -> None:
     dead = Population("dead", np.flatnonzero(~SPACE.connected))
     with pytest.raises(DataError, match="nothing to draw"):
-        draw_violins(lineup("flops", judged=dead), CONTEXT, tmp_path)
+        violins.KIND.draw(violins.lineup_frame(lineup("flops", judged=dead), CONTEXT), 2)
 
 
 def test_names_of_parts_fit_or_are_numbers() -> None:
-    counts, costs = lineup("nonlinear", "flops").candidates
-    assert part_names(counts, 1) == ["0..1", "2", "3"]
-    assert part_names(counts, 0.1) == part_names(costs, 0.5) == ["#0", "#1", "#2"]
+    counts, cheap = lineup("nonlinear", "flops").candidates
+    assert part_names(counts.partition.names, 1) == ["0..1", "2", "3"]
+    assert part_names(counts.partition.names, 0.1) == part_names(cheap.partition.names, 0.5) == ["#0", "#1", "#2"]
     assert shortened("nonlinear[count=live]", 1) == "nonlinear[count=…"
 
 
@@ -216,7 +212,8 @@ def test_the_command_prints_draws_and_answers(tmp_path: Path) -> None:
     said = harness(line)
     assert said.code == 0
     assert "9,105 / 5,520 / 1,000" in said.out
-    assert (tmp_path / "accuracy-per-part.png").exists()
+    assert (tmp_path / "violins.png").exists()
+    assert (tmp_path / "agreement.png").exists()
     content = harness(f"{line} --json").json
     assert [row["criterion"] for row in content["criteria"]] == ["nonlinear", "random", "oracle"]
     assert len(content["agreement"]) == 3
@@ -238,7 +235,7 @@ def test_the_command_fails_when_a_criterion_does(tmp_path: Path) -> None:
     assert said.code == 1
     assert "nonlinear: not compared" in said.out
     assert "1 of 2 criteria could not be compared (nonlinear)" in said.err
-    assert (tmp_path / "accuracy-per-part.png").exists()
+    assert (tmp_path / "violins.png").exists()
 
 
 @pytest.mark.parametrize(("line", "code", "word"), [

@@ -28,11 +28,12 @@ from harness.measures.tau import tau
 from harness.networks.supernet import Supernet
 from harness.presets import resolve
 from harness.progress import silent
+from harness.runs.check import SAME
 from harness.runs.run import Run
 from harness.runs.runner import execute
 from harness.runs.spec import RunSpec
 from harness.runs.stages import judged
-from harness.runs.verification import SAME, verify
+from harness.runs.verification import verify
 from harness.scoring.sample import sampled
 from harness.scoring.world import Machine
 from harness.search.found import Found, standing, truths_at_hand

@@ -37,6 +37,13 @@ def value(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
         return tau(x, y, population="all").value
 
 
+def test_the_ceiling_of_all_is_not_that_of_those_with_an_estimate() -> None:
+    truth = np.arange(40.0)
+    found = measure(np.where(truth < 5, np.nan, truth), truth, ceiling=0.9)
+    assert (found.tau.ceiling, found.tau_finite.ceiling, found.n_undefined) == (0.9, None, 5)
+    assert measure(truth, truth, ceiling=0.9).tau_finite.ceiling == 0.9
+
+
 @settings(max_examples=60)
 @given(pairs, st.integers(0, 2 ** 32))
 def test_tau_is_its_definition_and_only_that(rows: NDArray[np.float64], seed: int) -> None:

@@ -281,6 +281,14 @@ def test_a_criterion_from_an_installed_package() -> None:
     check_criterion("random[like=skips[live=true]]")
 
 
+def test_a_path_is_searched_for_packages_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr("criteria.registry.entry_points", lambda group: looks.append(group) or ())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert criteria.names() == criteria.names()
+    assert looks == ["split_harness.criteria"]
+
+
 def test_packages_that_do_not_work_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bad_nas.py").write_text("import absent_module_of_bad_nas\n")
     install(tmp_path, "bad-nas", {"bad": "bad_nas:Bad", "flat": "math:pi", "twice": "math:e"}, monkeypatch)

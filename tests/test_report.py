@@ -17,11 +17,11 @@ from benchmarks.truth import GroundTruth, TruthKey
 from criteria.base import Context
 from criteria.guard import partition
 from harness.figures import style
-from harness.figures.parts import accuracy_per_part, draw, draw_run, part_frame, read_part_frame
+from harness.figures.parts import KIND, axes, fitting, part_frame
 from harness.measures.measure import measure
 from harness.report.summary import MISSING, as_text, clock, measures_table, scaled, summary
 from harness.runs.comparison import compare, control_labels
-from harness.store import write_frame, write_json
+from harness.store import write_json
 
 BENCH = benchmark("nasbench201")
 SPACE = BENCH.space
@@ -72,15 +72,15 @@ def test_architectures_in_no_part_and_parts_of_one_name() -> None:
 
 
 def test_what_the_axes_say() -> None:
-    frame = part_frame(PARTS.label, PARTS.names, SPACE, accuracies(0), accuracies(1, 0.5))
-    ax = accuracy_per_part(frame, title="nonlinear", by="convolutions")
+    frame = part_frame(PARTS.label, PARTS.names, SPACE, accuracies(0), accuracies(1, 0.5), None, "nonlinear", "convolutions")
+    ax = axes(frame)
     drawn = frame[frame["connected"] & (frame["kind"] == "truth")]
     sizes = [int((drawn["part"] == name).sum()) for name in PARTS.names]
     assert [label.get_text() for label in ax.get_xticklabels()] == [
         f"{name}\n(n={size:,})" for name, size in zip(PARTS.names, sizes, strict=True)]
     left_out = int((~frame["connected"] & (frame["kind"] == "truth")).sum())
     assert ax.get_xlabel() == f"convolutions\n({left_out} disconnected cells left out)"
-    assert ax.get_ylabel() == "accuracy (%)"
+    assert (ax.get_title(loc="left"), ax.get_ylabel()) == ("nonlinear", "accuracy (%)")
     assert ax.get_ylim()[0] > 15  # the disconnected ones at 10 % would squash it
     legend = ax.get_legend()
     assert legend is not None
@@ -96,8 +96,9 @@ def test_what_the_axes_say() -> None:
     (("$x_{$", "<b>%&#\\ a name that is much too long for its place"), np.arange(len(SPACE)) % 2, accuracies(0, 0.02)),
 ])
 def test_it_draws(names: tuple[str, ...], label: NDArray[Any], true: NDArray[np.float64], tmp_path: Path) -> None:
-    frame = part_frame(label.astype(np.int16), names, SPACE, true)
-    paths = draw(frame, tmp_path / "figure", "random[like=nonlinear], a title that is much too long for one column of a paper")
+    title = "random[like=nonlinear], a title that is much too long for one column of a paper"
+    frame = part_frame(label.astype(np.int16), names, SPACE, true, title=title)
+    paths = KIND.write(frame, tmp_path / "figure", fitting(frame))
     assert [path.name for path in paths] == ["figure.png", "figure.pdf", "figure.csv"]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["figure.csv", "figure.pdf", "figure.png"]
 
@@ -106,8 +107,8 @@ def test_figure_comes_from_its_csv_alone(tmp_path: Path) -> None:
     from PIL import Image
 
     frame = part_frame(PARTS.label, ("None", "2", ""), SPACE, accuracies(0), accuracies(1, 0.5))
-    png, pdf, csv = draw(frame, tmp_path / "a.b", "title")
-    again = draw(read_part_frame(csv), tmp_path / "again", "title")
+    png, pdf, csv = KIND.write(frame, tmp_path / "a.b", 1)
+    again = KIND.write(KIND.read(csv), tmp_path / "again", 1)
     assert [path.read_bytes() for path in again] == [png.read_bytes(), pdf.read_bytes(), csv.read_bytes()]
     with Image.open(png) as image:
         assert image.width == round(style.ONE_COLUMN * style.DPI)
@@ -117,7 +118,7 @@ def test_figure_comes_from_its_csv_alone(tmp_path: Path) -> None:
 
 def test_many_parts_take_two_columns() -> None:
     label = (np.arange(len(SPACE)) % 8).astype(np.int16)
-    ax = accuracy_per_part(part_frame(label, tuple("abcdefgh"), SPACE, accuracies()))
+    ax = axes(part_frame(label, tuple("abcdefgh"), SPACE, accuracies()))
     assert ax.get_figure(root=True).get_figwidth() == style.TWO_COLUMNS  # type: ignore[union-attr]
 
 
@@ -125,31 +126,15 @@ def test_what_cannot_be_drawn(tmp_path: Path) -> None:
     dead = np.where(SPACE.connected, np.nan, 10.0)
     for true in (dead, np.full(len(SPACE), np.nan)):
         with pytest.raises(DataError, match="no accuracy of a connected"):
-            draw(part_frame(PARTS.label, PARTS.names, SPACE, true), tmp_path / "figure")
+            KIND.write(part_frame(PARTS.label, PARTS.names, SPACE, true), tmp_path / "figure")
     (tmp_path / "x.csv").write_text("part,kind\na,truth\n")
     for name in ("x.csv", "absent.csv"):
         with pytest.raises(DataError):
-            read_part_frame(tmp_path / name)
+            KIND.read(tmp_path / name)
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError):
-        draw(part_frame(PARTS.label, PARTS.names, SPACE, accuracies()), tmp_path / "file" / "figure")
+        KIND.write(part_frame(PARTS.label, PARTS.names, SPACE, accuracies()), tmp_path / "file" / "figure")
     assert not list(tmp_path.glob("figure*"))
-
-
-def test_figure_of_a_run(tmp_path: Path) -> None:
-    truth, wanted = truth_of(accuracies(0)), np.arange(0, len(SPACE), 2)
-    write_json(tmp_path / "spec.json", {"schema": "spec/1", "spec": {"benchmark": "nasbench201", "criterion": "nonlinear",
-                                                                     "dataset": "cifar10"}})
-    write_frame(tmp_path / "partition.parquet", {"index": np.arange(len(SPACE)), "part": PARTS.label},
-                {"schema": "partition/1", "names": json.dumps(PARTS.names), "meaning": "convolutions", "unit": ""})
-    frame = read_part_frame(draw_run(tmp_path, truth)[2])
-    assert set(frame["kind"]) == {"truth"}
-    write_frame(tmp_path / "estimates-1.parquet", {"index": wanted, "accuracy": np.full(len(wanted), 33.0)},
-                {"schema": "estimates/1"})
-    frame = read_part_frame(draw_run(tmp_path, truth, members=np.arange(5000))[2])
-    assert set(frame["kind"]) == {"truth", "estimate"}
-    assert set(frame["index"]) == set(np.flatnonzero(np.isfinite(truth.mean())[:5000])) & set(wanted.tolist())
-    assert (tmp_path / "accuracy-per-part.png").is_file()
 
 
 # ---- tables

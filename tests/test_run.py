@@ -249,7 +249,7 @@ def test_list_shows_what_there_is(kind: str, some: set[str]) -> None:
 
 def test_list_without_a_kind_shows_all_kinds(finished: Finished) -> None:
     found = harness("list --json").json
-    assert set(found) == {"criteria", "benchmarks", "samplers", "estimators", "presets", "runs"}
+    assert set(found) == {"criteria", "benchmarks", "samplers", "estimators", "figures", "presets", "runs"}
     assert [entry["name"] for entry in found["runs"]] == [finished.folder.name]
     assert found["runs"][0]["state"] == "finished"
 

@@ -74,8 +74,7 @@ def test_splits_are_compared_on_the_same_sample(tmp_path: Path) -> None:
 
 
 def test_the_commands_take_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.figures.violins.draw_violins", lambda *_: ())
-    monkeypatch.setattr("harness.figures.costs.draw_costs", lambda *_: ())
+    monkeypatch.setattr("harness.figures.kind.Kind.write", lambda *_: ())
     said = harness(f"compare-splits nonlinear '{CHEAP}' --architectures 30 --jobs 1 --json").json
     assert (said["population"], [row["n_unassigned"] for row in said["criteria"]]) == (OURS.name, [0, 15_595])
     found = harness(f"diagnose --criterion '{CHEAP}' --architectures 30 --jobs 1 --seeds 1 --json").json

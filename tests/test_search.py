@@ -10,7 +10,7 @@ from benchmarks.cost import flops
 from benchmarks.errors import UsageError
 from benchmarks.space import nasbench201
 from harness.search.random_curve import expected_best, position
-from harness.search.strategies import METHODS, World, evolution, exhaustive, random_search, regularised
+from harness.search.strategies import METHODS, World, evolution, exhaustive, random_search, regularised, strategy
 
 SPACE = nasbench201()
 
@@ -76,6 +76,11 @@ def test_undefined_fitness_is_worst_and_ties_go_to_the_first_visited() -> None:
     fitness[[5, 9]] = 1.0
     best = {int(exhaustive(World(SPACE, fitness, np.ones(len(SPACE), bool)), seed).best()[0]) for seed in range(12)}
     assert best == {5, 9}
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(UsageError, match="Unknown search method 'evolutoin'; did you mean 'evolution'"):
+        strategy("evolutoin")
 
 
 def test_an_empty_constraint_is_refused() -> None:

@@ -153,3 +153,11 @@ def test_tests_that_forget_that_the_best_was_chosen_call_chance_the_best() -> No
     ends = [(each.mean(axis=1).argmax(), each.mean(axis=1).argmin()) for each in many]
     spans = [difference(row(*each[best]), row(*each[worst])) for each, (best, worst) in zip(many, ends, strict=True)]
     assert np.mean([span.p <= LEVEL for span in spans]) > 0.2
+
+
+def test_a_row_that_leads_on_the_common_seeds_is_ahead_of_the_best_mean() -> None:
+    best = {0: 0.50, 1: 0.51, 2: 0.49, 3: 0.9, 4: 0.9}
+    other = {0: 0.60, 1: 0.612, 2: 0.591}
+    found = standing([best, other])
+    assert (found.best, found.ahead, found.significant) == (0, 1, False)
+    assert standing([{0: 0.5, 1: 0.6}, {0: 0.51, 1: 0.4}]).ahead is None

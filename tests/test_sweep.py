@@ -1,6 +1,7 @@
 """Sweeps: what is varied, what is run, and that failures, kills and interruptions cost nothing but themselves."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,14 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 from command import TINY, harness, started, times
-from crew_work import behave
+from crew_work import behave, here
 
-from benchmarks.errors import HarnessError, UsageError
+from benchmarks.errors import DataError, HarnessError, UsageError
 from harness.commands.sweep import swept
+from harness.experiments import sweeper
 from harness.experiments.crew import crew
 from harness.experiments.sweep import Sweep, find_sweep
 from harness.experiments.sweeper import run_all
-from harness.progress import Reporter
+from harness.progress import Reporter, silent
 from harness.runs import forecast
 from harness.scoring.world import Machine
 from harness.store import read_frame, sole_writer
@@ -29,8 +31,10 @@ SMALL = TINY.replace(" --jobs 1", "").replace("passes=60", "passes=12")
 # One supernet each, so that a run is one process.
 LINE = f"sweep {SMALL} --share all --vary sampler=uniform,sbs --vary seed=0..1"
 BAD = '''
+import sys
 from dataclasses import dataclass
 from criteria.base import Scorer
+from harness.training.sampling import Sampler
 
 @dataclass(frozen=True)
 class Bad(Scorer):
@@ -38,15 +42,26 @@ class Bad(Scorer):
 
     def score(self, ctx):
         raise ValueError("no scores today")
+
+@dataclass(frozen=True)
+class Leaves(Sampler):
+    """Ends the process that asks it."""
+
+    def passes_per_step(self, k):
+        return 1
+
+    def draw(self, pool, seed, step):
+        sys.exit(0)
 '''
 PATIENCE = 120.0
 IN_PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for left-over processes in /proc")
 
 
 @pytest.fixture(autouse=True)
-def _no_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forecasts take longer than these runs."""
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process, without forecasts, which take longer than they."""
     monkeypatch.setattr(forecast, "TRIAL_SECONDS", 0.01)
+    monkeypatch.setattr(sweeper, "crew", here)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +72,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
         patch.setenv("HARNESS_RESULTS", str(home))
         patch.setenv("HARNESS_DATA", str(home / "data"))
         patch.setattr(forecast, "TRIAL_SECONDS", 0.01)
+        patch.setattr(sweeper, "crew", here)
         answer = harness(f"{LINE} --workers 1 --json")
     return home, answer
 
@@ -85,6 +101,17 @@ def test_values_are_read_as_what_they_are() -> None:
     assert [cell.spec.recipe.lr for cell in sweep.cells[:2]] == [0.1, 0.05]
 
 
+def test_lists_are_values(results_home: Path, tmp_path: Path) -> None:
+    found = swept(("network.thresholds=[15,20],[10,20]",), None, {"share": "layers"})
+    assert [cell.spec.network.thresholds for cell in found.cells] == [(15, 20), (10, 20)]
+    assert found.cells[1].name == "network.thresholds=[10,20]"
+    found.write()
+    assert Sweep.read(found.folder) == found
+    config = tmp_path / "sweep.toml"
+    config.write_text('share = "layers"\n[vary]\nnetwork.thresholds = [[15, 20], [10, 20]]\n')
+    assert swept((), config, {}) == found
+
+
 def test_flags_beat_the_config_file(tmp_path: Path) -> None:
     config = tmp_path / "sweep.toml"
     config.write_text('share = "all"\nk = 2\n[vary]\nseed = "0..2"\nsampler = ["uniform", "sbs"]\nrecipe.lr = [0.1]\n')
@@ -99,6 +126,8 @@ def test_flags_beat_the_config_file(tmp_path: Path) -> None:
     (("share=all,,part",), {}, "--vary takes"), (("seed=4..0",), {}, "give the smaller end first"),
     (("seed=0,1", "seed=2"), {}, ""), (("gamma=1,2", "network.gamma=4"), {}, "varied twice"),
     (("gamma=1,2",), {"network": {"gamma": 2}}, "'gamma' is both varied and set to 2"),
+    (("recipe.passes=12,24",), {"recipe": {"epochs": 2}}, "'recipe.passes' is both varied and set, by recipe.epochs, to 2"),
+    (("recipe.epochs=1,2", "recipe.passes=12"), {}, "'recipe.passes' is varied twice"),
     (("shrae=all",), {}, "no field 'shrae'; did you mean 'share'"), (("k=3.5",), {}, "'k' takes int")])
 def test_sweeps_that_cannot_be_are_refused(varied: tuple[str, ...], given: dict[str, Any], says: str) -> None:
     if not says:
@@ -173,15 +202,57 @@ def test_a_second_call_runs_nothing(undisturbed: tuple[Path, Any], monkeypatch: 
     assert harness("attribute sampler-seed --json").json["factors"] == {"sampler": ["uniform", "sbs"]}
 
 
-def test_a_cell_that_fails_is_the_only_one_missing(tmp_path: Path, results_home: Path) -> None:
+def test_cells_that_fail_are_the_only_ones_missing(tmp_path: Path, results_home: Path) -> None:
     (tmp_path / "bad.py").write_text(BAD)
-    answer = harness(f"sweep {SMALL} --share all --vary 'criterion={tmp_path}/bad.py:Bad,nonlinear' --workers 1 --json")
+    bad = f"--vary 'criterion={tmp_path}/bad.py:Bad,nonlinear' --vary 'sampler={tmp_path}/bad.py:Leaves,uniform'"
+    answer = harness(f"sweep {SMALL} --share all {bad} --workers 1 --json")
     assert answer.code == 1
-    assert answer.err.splitlines()[-1].startswith("Error: 1 of 2 cells failed (first: The criterion ")
-    assert f"Failed: criterion={tmp_path}/bad.py:Bad: The criterion" in answer.err
+    assert answer.err.splitlines()[-1].startswith("Error: 3 of 4 cells failed (first: The criterion ")
+    assert f"Failed: criterion={tmp_path}/bad.py:Bad sampler=uniform: The criterion" in answer.err
     assert "no scores today" in answer.err
+    assert f"Failed: criterion=nonlinear sampler={tmp_path}/bad.py:Leaves: SystemExit: 0" in answer.err
     [table] = results_home.glob("sweeps/*/table.csv")
-    assert [line.partition(",")[0] for line in table.read_text().splitlines()] == ["criterion", "nonlinear"]
+    assert [line.split(",")[:2] for line in table.read_text().splitlines()] == [["criterion", "sampler"],
+                                                                                ["nonlinear", "uniform"]]
+
+
+def test_a_cell_whose_plug_in_changes_meanwhile_fails(tmp_path: Path, results_home: Path) -> None:
+    plug = tmp_path / "plug.py"
+    plug.write_text(BAD)
+    sweep = swept((f"criterion={plug}:Bad",), None, {"share": "all"})
+    plug.write_text(BAD.replace("no scores today", "nor tomorrow"))
+    [failure] = run_all(sweep, Machine("cpu"), 1, silent())
+    assert failure.reason == "The plug-in or truth changed since the sweep began; run the same command again."
+
+
+def test_damaged_files_cost_nothing_but_themselves(undisturbed: tuple[Path, Any], results_home: Path) -> None:
+    shutil.copytree(undisturbed[0], results_home)
+    rows = undisturbed[1].json["rows"]
+    [mine] = (results_home / rows[1]["run"]).glob("metrics-*.json")
+    mine.write_text('{"schema": "metrics/1"}')
+    other = results_home / "none-k1-digits201-digits-s7-0123456789ab"
+    other.mkdir()
+    shutil.copy(mine.parent / "spec.json", other)
+    (other / "metrics-0123456789ab.json").write_text('{"schema": "metri')
+    answer = harness(LINE)
+    assert answer.code == 1
+    assert "Left out of the spread over seeds, 2 in all: " in answer.err
+    assert answer.err.splitlines()[-1].startswith(f"Error: 1 of 4 cells failed (first: {mine} is not what a run of this version")
+    assert "sampler=sbs seed=1" in answer.out
+    assert "sampler=uniform seed=1" not in answer.out
+    [file] = results_home.glob("sweeps/*/sweep.json")
+    for content in ('{"schema": "sweep/1", "factors": ["x"]}', file.read_text().replace('"run"', '"walk"'),
+                    file.read_text().replace('"network": {', '"network": 3, "": {', 1)):
+        file.write_text(content)
+        with pytest.raises(DataError, match="is not what a sweep of this version writes"):
+            Sweep.read(file.parent)
+    assert harness(f"attribute {file.parent}").code == 3
+
+
+def test_a_sweep_given_by_its_path_is_looked_up_beside_it(undisturbed: tuple[Path, Any], results_home: Path) -> None:
+    folder = undisturbed[1].json["sweep"]
+    assert harness(f"attribute {folder} --json").json["factors"] == {"sampler": ["uniform", "sbs"]}
+    assert Sweep.read(Path(folder)).folder == Path(folder)
 
 
 def test_a_run_that_another_process_holds_is_waited_for(results_home: Path) -> None:
@@ -218,13 +289,15 @@ def test_a_run_that_another_process_holds_is_waited_for(results_home: Path) -> N
 
 def test_a_process_that_dies_takes_no_other_along(results_home: Path) -> None:
     heard: list[tuple[Any, ...]] = []
-    items = ["one", "die", "refuse", "two"]
+    items = ["one", "die", "refuse", "two", "leave", "swallow"]
     found = dict(crew(behave, items, 2, lambda *report: heard.append(report)))
     assert found[0] == f"one {results_home} True"
     assert found[3] == f"two {results_home} True"
     assert isinstance(found[1], HarnessError)
     assert "killed by SIGKILL, perhaps because memory ran out" in str(found[1])
     assert str(found[2]) == "it cannot be."
+    assert str(found[4]) == "SystemExit: 0"
+    assert str(found[5]).startswith("The criterion 'slow' took longer than 0.2 s and cannot be interrupted, so its process ends")
     assert sorted(report[1:] for report in heard) == [(i, "begun", item) for i, item in enumerate(items)]
     assert {report[0] for report in heard} == {0, 1}
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -10,18 +11,25 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from command import harness
 from records import SOURCES, finished
 
 from benchmarks.errors import UsageError
 from harness.measures.statistics import difference
+from harness.measures.tau import tau_b
 from harness.report.formats import csv_text, escaped, latex, markdown, plain, table_text, write_table
 from harness.report.rows import group
-from harness.report.summary import as_text
+from harness.report.summary import as_text, scaled
 from harness.report.tables import TAU, Table, table
-from harness.runs.collection import collect
+from harness.report.verification import verification_table
+from harness.runs.check import DIFFERENT, UNCHECKED, Check
+from harness.runs.collection import Record, collect
+from harness.runs.evidence import estimates_of, truth_of
+from harness.runs.run import populations_of
 from harness.runs.spec import Network, RunSpec
+from harness.runs.verification import Verification
 
 HOSTILE = r"_ % & # $ { } \ ~ ^ [x] * | <b> `c` 'q' -- é ± 中 \input{x} %s {{ 7*7 }} << 1 >>"
 NOISE = (0.0, 0.007, -0.004)
@@ -63,6 +71,16 @@ def test_what_chance_could_have_done_is_not_bold_and_the_caption_says_against_wh
     found = made(tmp_path)
     assert [found.mark(i) for i in range(3)] == ["", "second", ""]
     assert "No row is bold: nonlinear (1) is not told from nonlinear (2) (corrected p = 0." in found.caption
+
+
+def test_a_best_mean_that_is_behind_on_the_common_seeds_is_said_to_be(tmp_path: Path) -> None:
+    for seed, value in enumerate((0.50, 0.51, 0.49, 0.9, 0.9)):
+        finished(tmp_path, value, seed=seed)
+    rows(tmp_path, 0.6, sampler="balanced", shift=1)
+    found = made(tmp_path)
+    assert found.mark(0) == ""
+    assert ("No row is bold: nonlinear (sbs, 2), the best by its own seeds, is behind nonlinear (balanced, 1) on the common "
+            "seeds (corrected p = 0.0") in found.caption
 
 
 def test_a_table_of_one_seed_has_no_marks(tmp_path: Path) -> None:
@@ -120,7 +138,7 @@ def test_the_caption_is_written_from_the_runs(tmp_path: Path) -> None:
                   "1,200 subnet passes", "76,800 training images", "top 150: tau-b among", "ceiling 0.800"):
         assert words in found.caption, words
     assert found.heads == ("criterion", "supernets", "parameters", "passes", "FLOPs", "tau-b", "top 150", "top 10 %", "regret@10",
-                           "ceiling")
+                           "ceiling of tau-b")
 
 
 def test_two_columns_never_have_one_head(tmp_path: Path) -> None:
@@ -175,6 +193,31 @@ def test_names_are_text_in_a_terminal(hostile: Table) -> None:
     assert HOSTILE in as_text(table_text(hostile), 10)
 
 
+ORDERS = "\x1b]52;c;aGk=\x07\x1b[2J\u202e=1+1"
+
+
+def test_orders_to_a_terminal_are_text_wherever_they_are_written(results_home: Path) -> None:
+    folder = finished(results_home, 0.5, ("all", f"-{ORDERS}"), criterion=f"=x{ORDERS}")
+    path = next(folder.glob("metrics-*"))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "truth": ORDERS, "part_names": [ORDERS, "b", "c"], "estimator": ORDERS}))
+    found = made(results_home)
+    wild = finished(results_home / "wild", 0.5, seed=1, sampler=ORDERS)
+    verified = Verification(wild, (Check("files", DIFFERENT, why=ORDERS), Check("x", UNCHECKED, why=ORDERS)))
+    for text in (markdown(found), csv_text(found), as_text(table_text(found), 10), as_text(verification_table([verified])),
+                 *(harness(command).out for command in (f"show {folder}", f"show {wild}", "list runs", f"report {wild}"))):
+        assert text
+        assert all(each.isprintable() or each == "\n" for each in text)
+
+
+def test_no_cell_of_the_csv_is_a_formula(tmp_path: Path) -> None:
+    for criterion in ("=cmd()", "+1", "@x", "-2", "params"):
+        finished(tmp_path / criterion, -0.5, criterion=criterion, populations=("all", "=top"))
+    cells = [cell for line in csv.reader(StringIO(csv_text(made(tmp_path)))) for cell in line]
+    assert {"'=cmd()", "'+1", "'@x", "'-2", "params", "-0.5"} <= set(cells)
+    assert not [cell for cell in cells if cell[:1] in "=+@" and cell]
+
+
 @pytest.mark.parametrize(("text", "tex"), [
     ("_%&#${}", r"\_\%\&\#\$\{\}"), ("\\~^", r"\textbackslash{}\textasciitilde{}\textasciicircum{}"), ("[a]*", "{[}a{]}{*}"),
     ("a--b---c", "a-{}-b-{}-{}-c"), ("é±\N{EN DASH}", r"é$\pm$--"), ("中\x07þ", "{[}U+4E2D{]}{[}U+0007{]}{[}U+00FE{]}"),
@@ -197,6 +240,12 @@ def test_latex_compiles_with_hostile_names(hostile: Table, tmp_path: Path) -> No
 
 
 # ---- the command
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which are tested in test_page.py."""
+    monkeypatch.setattr("harness.report.plates.FIGURES", {})
 
 
 def test_report_writes_and_prints_the_tables_of_the_results_folder(results_home: Path) -> None:
@@ -222,7 +271,7 @@ def test_report_writes_and_prints_the_tables_of_the_results_folder(results_home:
 def test_report_goes_where_it_is_told(results_home: Path, tmp_path: Path) -> None:
     rows(results_home, 0.6)
     assert harness(f"report {results_home} --out {tmp_path}/tables").code == 0
-    assert len(list((tmp_path / "tables").iterdir())) == 3
+    assert len(list((tmp_path / "tables").glob("table-*"))) == 3
     (tmp_path / "file").write_text("")
     refused = harness(f"report --out {tmp_path}/file/below")
     assert (refused.code, refused.err.count("\n")) == (1, 1)
@@ -243,3 +292,59 @@ def test_the_published_table_is_the_one_of_the_readme() -> None:
         ("one-shot (nonlinear)", "all", "uniform"): "0.573", ("random[like=nonlinear]", "part", "sbs"): "0.454",
         ("oracle", "part", "sbs"): "0.538"}
     assert found.mark(0) == "best"
+
+
+PUBLISHED = Path(__file__).parents[1] / "results"
+
+
+def shown_in(readme: Path, heading: str) -> list[dict[str, str]]:
+    """The rows of the first table below a heading, by their heads."""
+    section = readme.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    heads, _, *found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("|")]
+    return [dict(zip(heads, row, strict=True)) for row in found]
+
+
+@pytest.fixture
+def published() -> dict[tuple[str, str], dict[int, Record]]:
+    """The runs of the CIFAR-10 table: share and sampler as it writes them -> seed -> record."""
+    names = {("all", "uniform", "moving"): "uniform (one-shot)", ("part", "sbs", "frozen"): "sbs, `frozen`"}
+    found: dict[tuple[str, str], dict[int, Record]] = {}
+    for record in collect([PUBLISHED / "published" / "cifar10-cpu"]).records:
+        spec = record.spec
+        name = names.get((spec.share, spec.sampler, spec.recipe.unsampled), spec.sampler)
+        found.setdefault((spec.share, name), {})[spec.seed] = record
+    return found
+
+
+def each_seed(records: dict[int, Record], decimals: int, *path: str, population: str | None = None) -> str:
+    return " / ".join(f"{records[seed].value(*path, population=population):.{decimals}f}" for seed in sorted(records))
+
+
+def test_the_cifar_table_is_that_of_its_runs(published: dict[tuple[str, str], dict[int, Record]]) -> None:
+    table_ = {(row["share"], row["sampler"]): row for row in shown_in(PUBLISHED / "README.md", "cifar10-cpu")}
+    assert set(table_) == set(published)
+    for key, row in table_.items():
+        records = published[key]
+        taus = [record.value("tau", "value") for record in records.values()]
+        assert row["tau-b, seeds 0 / 1"].replace(" / not run", "") == each_seed(records, 3, "tau", "value")
+        assert row["mean"] == (f"{sum(taus) / 2:.3f}" if len(taus) == 2 else "")
+        assert row["within parts"] == each_seed(records, 3, "decomposition", "within")
+        assert row["across parts"] == each_seed(records, 3, "decomposition", "across")
+        assert row["top 150"] == each_seed(records, 3, "tau", "value", population="top 150")
+        assert row["regret@10"] == each_seed(records, 2, "regret", "10", "mean")
+        flops = [record.budget.flops for record in records.values()]
+        assert row["FLOPs"] == scaled(sum(flops) / len(flops))
+
+
+@pytest.mark.real_data
+def test_its_column_by_loss_follows_from_the_estimates(published: dict[tuple[str, str], dict[int, Record]],
+                                                       shared_data: Path) -> None:
+    assert harness(f"data import {shlex.quote(str(shared_data / 'nasbench201.parquet'))} --as nasbench201").code == 0
+    for row in shown_in(PUBLISHED / "README.md", "cifar10-cpu"):
+        made_again = []
+        for _, record in sorted(published[row["share"], row["sampler"]].items()):
+            truth, columns = truth_of(record), estimates_of(record)
+            members = populations_of(record.spec, truth)[0].members
+            loss = columns["loss"][np.searchsorted(columns["index"], members)]
+            made_again.append(f"{tau_b(-loss, truth.mean()[members]):.3f}")
+        assert row["by loss"] == " / ".join(made_again), row

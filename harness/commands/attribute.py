@@ -34,8 +34,9 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
     """
     from harness.experiments.attribution import attribute as effects_of
     from harness.experiments.factorial import factorial
+    from harness.figures.effects import KIND, effects_frame
     from harness.progress import Reporter
-    from harness.report.attribution import attribution_table, draw_attribution, effects_csv, inequality_line
+    from harness.report.attribution import attribution_table, inequality_line
 
     results = _results(subjects, population)
     for text in where:
@@ -60,7 +61,7 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
         for line in warnings:
             reporter.say(line)
         if out is not None:
-            drawn = [effects_csv(effects, out), *draw_attribution(effects, out)]
+            drawn = list(KIND.write(effects_frame(effects), out))
             reporter.say(f"Written: {', '.join(map(str, drawn))}")
     content = {"factors": dict(zip(design.factors, map(list, design.levels), strict=True)), "seeds": list(design.seeds),
                "effects": [effect.to_json() for effect in effects], "warnings": warnings, "files": [str(path) for path in drawn]}

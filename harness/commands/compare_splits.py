@@ -34,8 +34,7 @@ def compare_splits(names: tuple[str, ...], k: int, seed: int, seeds: int, popula
     """
     from benchmarks.errors import RunError
     from criteria.registry import criteria
-    from harness.figures.costs import draw_costs
-    from harness.figures.violins import draw_violins
+    from harness.figures import agreement, costs, violins
     from harness.progress import Reporter
     from harness.report.splits import lineup_table
     from harness.scoring.sample import judged_on
@@ -55,7 +54,10 @@ def compare_splits(names: tuple[str, ...], k: int, seed: int, seeds: int, popula
         drawn = []
         if found.candidates:
             folder = out or figures_folder(found, asked.benchmark.name, asked.dataset, seed)
-            drawn = [*draw_violins(found, context, folder), *draw_costs(found, context, folder)]
+            drawn = [path for each in (violins, costs)
+                     for path in each.KIND.write(each.lineup_frame(found, context), folder / each.KIND.name)]
+            if len(found.candidates) > 1:
+                drawn += agreement.KIND.write(agreement.lineup_frame(found), folder / agreement.KIND.name)
             reporter.say(f"Figures: {', '.join(str(path) for path in drawn if path.suffix == '.png')}")
     answer(as_json, {**found.to_json(), "figures": [str(path) for path in drawn]}, lineup_table(found))
     if found.refusals:

@@ -6,7 +6,7 @@ import click
 
 from harness.commands.options import answer, json_option
 
-KINDS = ("criteria", "benchmarks", "samplers", "estimators", "presets", "runs")
+KINDS = ("criteria", "benchmarks", "samplers", "estimators", "presets", "figures", "runs")
 
 
 @click.command("list", epilog="""\b
@@ -17,9 +17,11 @@ Examples:
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @json_option
 def list_(kind: str | None, as_json: bool) -> None:
-    """What there is: criteria, benchmarks, samplers, estimators, presets and runs; where it is defined and what it needs."""
+    """What there is: criteria, benchmarks, samplers, estimators, presets, figures, runs; where they come from, what they need."""
     from rich.console import Group
     from rich.table import Table
+
+    from harness.report.summary import line
 
     kinds = (kind,) if kind else KINDS
     content = {each: _entries(each) for each in kinds}
@@ -29,14 +31,14 @@ def list_(kind: str | None, as_json: bool) -> None:
         for name in content[each][0] if content[each] else ():
             grid.add_column(name)
         for entry in content[each]:
-            grid.add_row(*(str(value) if value is not None else "-" for value in entry.values()))
+            grid.add_row(*(line(str(value) if value is not None else "-") for value in entry.values()))
         grids.append(grid if content[each] else f"{each}\nnone yet")
     answer(as_json, content, Group(*(part for grid in grids for part in (grid, ""))))
 
 
 def _entries(kind: str) -> list[dict[str, Any]]:
     return {"criteria": _criteria, "benchmarks": _benchmarks, "samplers": _samplers, "estimators": _estimators,
-            "presets": _presets, "runs": _runs}[kind]()
+            "presets": _presets, "figures": _figures, "runs": _runs}[kind]()
 
 
 def _criteria() -> list[dict[str, Any]]:
@@ -76,10 +78,19 @@ def _presets() -> list[dict[str, Any]]:
              "sampler": preset(name)["sampler"]} for name in preset_names()]
 
 
-def _runs() -> list[dict[str, Any]]:
-    from harness.runs.spec import RunSpec
-    from harness.store import SPEC_SCHEMA, read_json, results_home, run_folders
+def _figures() -> list[dict[str, Any]]:
+    from harness.figures.gallery import FIGURES
 
-    return [{"name": folder.name, "state": "finished" if list(folder.glob("metrics-*.json")) else "unfinished",
-             "sampler": (spec := RunSpec.from_dict(read_json(folder / "spec.json", SPEC_SCHEMA)["spec"])).sampler,
-             "share": spec.share, "passes": spec.passes} for folder in run_folders(results_home())]
+    return [{"name": kind.name, "what": kind.about} for kind in FIGURES.values()]
+
+
+def _runs() -> list[dict[str, Any]]:
+    from harness.runs.collection import read_record, spec_of
+    from harness.store import results_home, run_folders
+
+    found = []
+    for folder in run_folders(results_home()):
+        spec, records = spec_of(folder), [read_record(path) for path in folder.glob("metrics-*.json")]
+        found.append({"name": folder.name, "state": "finished" if records else "unfinished", "sampler": spec.sampler,
+                      "share": spec.share, "passes": spec.passes})
+    return found

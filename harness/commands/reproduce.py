@@ -1,10 +1,12 @@
 """`harness reproduce`."""
 
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import click
 
 from benchmarks.errors import RunError
+from benchmarks.folder import reason
 from harness.commands.options import answer, json_option, time_limit_option
 from harness.commands.run import fields_of
 
@@ -35,37 +37,56 @@ def reproduce(name: str, budget: str, seeds: int, rows: str | None, only_finishe
     """Run what a paper's table reports, and print what it says beside what was measured here, with a verdict for each number.
 
     The runs are ordinary ones: finished ones are skipped, and the same command goes on where it stopped. The exit code is 1 when
-    a row is missing or not reproduced; a budget that does not compare is no failure.
+    a run failed and when a row is missing, lacks seeds, or is not reproduced; a run that does not compare is no failure.
     """
     from harness.experiments.baselines import baselines
     from harness.experiments.reproduction import chosen, read_table, sweep_of, verdicts
+    from harness.experiments.sweep import named
     from harness.experiments.sweeper import run_all, suitable
+    from harness.figures.style import beside
     from harness.progress import Reporter
     from harness.report.reproduction import reproduction_csv, reproduction_table, verdict_json
     from harness.report.sweep import design_lines
     from harness.scoring.world import Machine
 
     table = chosen(read_table(name), rows)
+    if out is not None:
+        _check_folder(out)
     sweep = sweep_of(table, budget, seeds, fields_of({"benchmark": benchmark, "dataset": dataset}, assignments))
     with Reporter() as reporter:
-        failed = []
+        failed = list(sweep.refused)
         if not only_finished:
             for line in design_lines(sweep, None):
                 reporter.say(line)
             failed = run_all(sweep, Machine(device, time_limit=time_limit), workers or suitable(device), reporter)
-        found = verdicts(table, sweep, budget, failed)
+        found = verdicts(table, sweep, failed)
         for each in found:
-            if each.verdict == "missing":
+            if not each.complete:
                 reporter.say(f"Missing: {each.row}, {each.measure}: {each.why}")
         spec = sweep.cells[0].spec
         free = baselines(table, spec)
-        written = [reproduction_csv([*found, *free], out)] if out is not None else []
         reporter.say(f"Runs: {sweep.folder}")
     content = {"table": f"{table.paper}:{table.name}", "budget": budget, "benchmark": spec.benchmark, "dataset": spec.dataset,
                "truth": spec.truth, "images": spec.estimation.split, "rows": [verdict_json(each) for each in found],
-               "baselines": [verdict_json(each) for each in free], "files": [str(path) for path in written]}
+               "baselines": [verdict_json(each) for each in free], "files": [str(beside(out, "csv"))] if out is not None else [],
+               "failed": [{"varied": dict(each.varied), "reason": each.reason} for each in failed]}
     answer(as_json, content, reproduction_table(table, spec, budget, found, free))
-    bad = [each for each in found if each.verdict == "not reproduced" or (each.verdict == "missing" and not only_finished)]
-    if bad:
-        raise RunError(f"{len(bad)} of {len(found)} numbers are missing or not reproduced (first: {bad[0].row}, {bad[0].verdict}"
-                       f"{f': {bad[0].why}' if bad[0].why else ''}); the same command goes on with what is missing.")
+    if out is not None:
+        reproduction_csv([*found, *free], out)
+    bad = [each for each in found if each.verdict == "not reproduced" or not (each.complete or only_finished)]
+    if bad or failed:
+        said = [f"{each.row}, {each.verdict}{f': {each.why}' if each.why else ''}" for each in bad]
+        said += [f"{named(each.varied)}: {each.reason}" for each in failed]
+        runs = len(sweep.cells) + len(sweep.refused)
+        raise RunError(f"{len(bad)} of {len(found)} numbers are missing, lack seeds or are not reproduced, and {len(failed)} of "
+                       f"{runs} runs failed (first: {said[0]}); the same command goes on with what is missing.")
+
+
+def _check_folder(out: Path) -> None:
+    """Make the folder of a file; RunError when nothing can be written there, which is not to be found after all runs."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise RunError(f"Cannot write {out}: {reason(error)}.") from error

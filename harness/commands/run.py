@@ -52,9 +52,10 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
 
     spec = resolve(read_config(config) if config else {}, fields_of(flags, assignments))
 
-    from harness.figures.parts import draw_run
+    from harness.figures import parts
     from harness.progress import Reporter
     from harness.report.summary import summary
+    from harness.runs.collection import read_record
     from harness.runs.run import Run
     from harness.runs.runner import execute
     from harness.scoring.world import Machine
@@ -65,8 +66,8 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
         metrics = execute(prepared, Machine(device, jobs, time_limit), reporter)
         name = f"accuracy-per-part-{prepared.keys.metrics}"
         if not (prepared.folder / f"{name}.csv").exists():
-            draw_run(prepared.folder, prepared.truth, prepared.estimates_file, prepared.populations[0].members, name,
-                     spec.estimation.split)
+            frame = parts.KIND.frame([read_record(prepared.metrics_file)])
+            parts.KIND.write(frame, prepared.folder / name, parts.fitting(frame))
         reporter.say(f"{'Already finished' if finished else 'Results'}: {prepared.folder}")
         reporter.say(f"Figure: {prepared.folder / name}.png")
     content = {"run": str(prepared.folder), "key": prepared.keys.metrics, "tau": metrics["tau"], "parts": metrics["parts"],

@@ -6,8 +6,6 @@ import click
 
 from harness.commands.options import answer, json_option
 
-METHODS = ("evolution", "random", "exhaustive", "regularised")
-
 
 @click.command(epilog="""\b
 Examples:
@@ -15,8 +13,8 @@ Examples:
   harness search 1a2b3c --method exhaustive --flops-limit 0.3 --json
 """)
 @click.argument("run")
-@click.option("--method", type=click.Choice(METHODS), default="evolution", show_default=True,
-              help="The papers' evolutionary search, as many at random, all, or regularised evolution.")
+@click.option("--method", default="evolution", show_default=True,
+              help="evolution (that of the papers), random (as many), exhaustive (all), or regularised (evolution).")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="So many searches, with seeds from 0.")
 @click.option("--flops-limit", type=click.FloatRange(min=0, min_open=True), metavar="M",
               help="Million multiply-adds of the stand-alone network that must not be exceeded.")

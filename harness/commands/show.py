@@ -17,12 +17,16 @@ def show(run: str, as_json: bool) -> None:
     from rich.console import Group
 
     from harness.report.summary import summary
-    from harness.store import SPEC_SCHEMA, find_run, read_json
+    from harness.runs.collection import read_record, spec_of
+    from harness.store import find_run, read_json
 
     folder = find_run(run)
-    metrics = {path.name: read_json(path, "metrics/1") for path in sorted(folder.glob("metrics-*.json"))}
+    spec, metrics = spec_of(folder), {}
+    for path in sorted(folder.glob("metrics-*.json")):
+        read_record(path)  # refuses what no run writes
+        metrics[path.name] = read_json(path, "metrics/1")
     took = folder / "provenance.json"
-    content = {"run": str(folder), "spec": read_json(folder / "spec.json", SPEC_SCHEMA)["spec"], "metrics": metrics,
+    content = {"run": str(folder), "spec": spec.as_dict(), "metrics": metrics,
                "provenance": read_json(took, "provenance/1") if took.exists() else {}}
     text = Group(*(summary(found, folder) for found in metrics.values())) if metrics else f"{folder} is not finished."
     answer(as_json, content, text)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.errors import RunError, UsageError
-from criteria.selector import parts
 from harness.commands.options import answer, json_option, time_limit_option
 from harness.commands.run import SECTION_OF, fields_of, run
 
 if TYPE_CHECKING:
-    from harness.experiments.sweep import Factor, Sweep
+    from harness.experiments.factor import Factor
+    from harness.experiments.sweep import Sweep
 
 # What `harness run` takes and a sweep takes in its own way.
 OTHER = ("config", "jobs", "time_limit", "as_json")
@@ -67,7 +67,7 @@ def sweep(varied: tuple[str, ...], config: Path | None, assignments: tuple[str, 
             reporter.say(line)
         failures = run_all(found, Machine(device, time_limit=time_limit), workers or suitable(device), reporter)
         reporter.say(f"Sweep: {found.folder}")
-    rows = found.rows()
+    rows, _ = found.results()
     content = {"sweep": str(found.folder), "rows": rows,
                "failed": [{"varied": dict(each.varied), "reason": each.reason} for each in failures]}
     answer(as_json, content, sweep_table(found, rows))
@@ -78,7 +78,7 @@ def sweep(varied: tuple[str, ...], config: Path | None, assignments: tuple[str, 
 
 def swept(varied: tuple[str, ...], config: Path | None, given: dict[str, Any]) -> "Sweep":
     """The sweep that `--vary`, a config file and flags mean, the earlier beating the later."""
-    from harness.experiments.sweep import product_of
+    from harness.experiments.factor import product_of
     from harness.presets import merge, read_config
 
     common = read_config(config) if config else {}
@@ -92,6 +92,8 @@ def swept(varied: tuple[str, ...], config: Path | None, given: dict[str, Any]) -
 
 def _given(text: str) -> "Factor":
     """The factor of `--vary FIELD=VALUE,VALUE`."""
+    from criteria.selector import parts
+
     name, equals, values = text.partition("=")
     pieces = parts(values, ",")
     if not equals or not name.strip() or not all(pieces):
@@ -101,11 +103,13 @@ def _given(text: str) -> "Factor":
 
 def _listed(name: str, values: Any) -> "Factor":
     """The factor of a name and its values: a list of them, or one text such as 0..4."""
-    from harness.experiments.sweep import Factor
+    from harness.experiments.factor import Factor
 
-    found = [value for piece in (values if isinstance(values, list) else [values]) for value in _values(piece)]
-    if not found or any(not isinstance(value, bool | int | float | str) for value in found):
-        raise UsageError(f"'{name}' cannot be varied over {values!r}; give numbers, words, or a range such as 0..4.")
+    found = [tuple(value) if isinstance(value, list) and all(type(each) is int for each in value) else value
+             for piece in (values if isinstance(values, list) else [values]) for value in _values(piece)]
+    if not found or any(not isinstance(value, bool | int | float | str | tuple) for value in found):
+        raise UsageError(f"'{name}' cannot be varied over {values!r}; give numbers, words, lists such as [15,20], or a range "
+                         "such as 0..4.")
     return Factor(name, SECTION_OF.get(name, name), tuple(dict.fromkeys(found)))
 
 

@@ -20,8 +20,8 @@ def verify(runs: tuple[str, ...], as_json: bool) -> None:
     from benchmarks.errors import RunError
     from harness.progress import Reporter
     from harness.report.verification import differences, verification_table
+    from harness.runs.check import DIFFERENT
     from harness.runs.collection import folders_of
-    from harness.runs.verification import DIFFERENT
     from harness.runs.verification import verify as check
 
     folders, found = folders_of(runs), []

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 # Of the columns of estimates, so that higher is better.
 SIGN = dict(zip(PLAIN, (1.0, -1.0, 1.0), strict=True))
+# Of files of terms.
+RANKED = "ranked/2"
 # Columns of a file that say what a row is about.
 WHICH = ("population", "index", "architecture")
 # The list that a search goes through, where the whole space was estimated; it depends on no truth.
@@ -105,6 +107,14 @@ def _term(selector: str) -> Term:
             raise UsageError(f"{str(error).rstrip('.')}; or a criterion of `harness list criteria`.") from None
 
 
+def term_names(selector: str) -> tuple[str, ...]:
+    """The names of the terms of a selector, as `terms` gives them for a canonical one; no file of a plug-in is opened."""
+    try:
+        return tuple(parts(selector, "+")) if ".py:" in selector else tuple(terms(selector))
+    except UsageError:  # not installed
+        return tuple(parts(selector, "+"))
+
+
 def estimator_text(selector: str) -> str:
     """The canonical selector."""
     return "+".join(terms(selector))
@@ -114,6 +124,11 @@ def estimator_sha256(selector: str) -> str:
     """Hash of the code of its plug-ins, empty where it has none."""
     hashes = [(estimators if isinstance(term, Estimator) else criteria).source_sha256(term) for term in terms(selector).values()]
     return "+".join(filter(None, hashes))
+
+
+def estimator_needs(selector: str) -> frozenset[str]:
+    """What the criteria among its terms need of their context."""
+    return frozenset[str]().union(*(term.needs for term in terms(selector).values() if not isinstance(term, Estimator)))
 
 
 def check(spec: RunSpec) -> None:
@@ -187,7 +202,7 @@ def write_ranked(path: Path, key: str, lists: Sequence[Population], tables: Sequ
     which: dict[str, Any] = {"population": [each.name for each in lists for _ in each.members], "index": index,
              "architecture": [strings[i] for i in index]}
     columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-    write_frame(path, {**which, **columns}, {"schema": "ranked/2", "key": key})
+    write_frame(path, {**which, **columns}, {"schema": RANKED, "key": key})
 
 
 def kept_values(folder: Path, key: str, estimator: str, estimates: Mapping[str, NDArray[Any]], population: Population) -> Values:
@@ -200,14 +215,15 @@ def kept_values(folder: Path, key: str, estimator: str, estimates: Mapping[str, 
     rows = np.searchsorted(estimates["index"], members)
     if rows.max(initial=-1) < len(estimates["index"]) and np.array_equal(estimates["index"][rows], members):
         known = {name: SIGN[name] * estimates[name][rows] for name in SIGN if name in estimates}
-        if path.exists():
-            columns, _ = read_frame(path, {"schema": "ranked/2", "key": key})
+        if path.exists() and estimator not in known:  # what is a column of the estimates is ranked by that
+            columns, _ = read_frame(path, {"schema": RANKED, "key": key})
             mine = columns["population"] == population.name
             columns = {name: values[mine] for name, values in columns.items()}
             same = {"index": members, **{name: values for name, values in known.items() if name in columns}}
-            if all(np.array_equal(columns[name], values, equal_nan=name != "index") for name, values in same.items()):
+            whole = set(columns) == {*WHICH, *term_names(estimator)}
+            if whole and all(np.array_equal(columns[name], values, equal_nan=name != "index") for name, values in same.items()):
                 return judgement({name: values for name, values in columns.items() if name not in WHICH})
-        elif estimator in known:
+        elif estimator in known and not path.exists():
             return known[estimator]
     raise DataError(f"{folder} does not hold what the estimator '{estimator}' ranked of '{population.name}'; delete "
                     f"metrics-{key}.json there and run the same command again.")

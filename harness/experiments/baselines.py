@@ -10,9 +10,10 @@ from benchmarks.benchmark import Benchmark, benchmark
 from benchmarks.truth import GroundTruth, load_truth
 from criteria.base import Context, Scorer
 from criteria.registry import criteria
-from harness.experiments.reproduction import TRUTH, Table, Verdict
+from harness.experiments.reproduction import FOUND, TRUTH, Table, Verdict
 from harness.measures.statistics import Spread, spread
 from harness.measures.tau import tau
+from harness.runs.run import populations_of
 from harness.runs.spec import RunSpec
 from harness.search.found import judgeable, searches, truths_at_hand
 from harness.search.strategies import World
@@ -26,7 +27,7 @@ TIE_BREAKS = 20
 
 
 def baselines(table: Table, spec: RunSpec) -> list[Verdict]:
-    """The baselines on the dataset and truth of a table's runs, by its measure."""
+    """The baselines on the dataset, truth and population of a table's runs, by its measure."""
     bench = benchmark(spec.benchmark)
     if table.measure == "tau":
         truth = load_truth(spec.truth, bench.table)
@@ -36,20 +37,20 @@ def baselines(table: Table, spec: RunSpec) -> list[Verdict]:
 
 
 def _by_tau(selector: str, expected: float, bench: Benchmark, spec: RunSpec, truth: GroundTruth) -> Verdict:
-    judged = bench.population("all", truth).members
-    value = tau(_scores(selector, bench, spec)[judged], truth.mean()[judged], population="all").value
-    if str(truth.key) != TRUTH:
-        verdict, why = "not comparable", f"truth {truth.key}"
-    else:
-        verdict, why = ("reproduced" if abs(value - expected) <= TOLERANCE else "not reproduced"), ""
-    return Verdict(selector, "tau", expected, Spread(value, nan, 1), None, TOLERANCE, verdict, why)
+    judged = populations_of(spec, truth)[0]
+    found = tau(_scores(selector, bench, spec)[judged.members], truth.mean()[judged.members], population=judged.name)
+    other = [f"truth {truth.key}"] * (str(truth.key) != TRUTH) + [f"on {judged.name}"] * (judged.name != "all")
+    verdict = "not comparable" if other else "reproduced" if abs(found.value - expected) <= TOLERANCE else "not reproduced"
+    return Verdict(selector, "tau", expected, Spread(found.value, nan, 1), None, TOLERANCE, verdict, ", ".join(other), 1,
+                   judged.name, found.n)
 
 
 def _by_accuracy(selector: str, bench: Benchmark, spec: RunSpec, truths: Mapping[str, GroundTruth]) -> list[Verdict]:
     """The accuracy of the highest score, ties broken at random; no paper prints it."""
     world = judgeable(World(bench.space, _scores(selector, bench, spec), bench.space.connected), truths)
     made = searches(world, "exhaustive", range(TIE_BREAKS), truths)
-    return [Verdict(selector, name, nan, spread([found.accuracy[name] for found in made]), None, nan, "", "") for name in truths]
+    return [Verdict(selector, name, nan, spread([found.accuracy[name] for found in made]), None, nan, "", "", TIE_BREAKS, FOUND,
+                    len(world.members)) for name in truths]
 
 
 def _scores(selector: str, bench: Benchmark, spec: RunSpec) -> NDArray[np.float64]:

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 
 from benchmarks.errors import HarnessError, RunError
 from harness.parallel import Send
+from harness.scoring import deadline
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,14 +25,11 @@ Receive = Callable[..., None]
 
 def crew(work: Callable[[Item, Send], Result], items: Sequence[Item], workers: int,
          receive: Receive) -> Iterator[tuple[int, Result | HarnessError]]:
-    """(position, work(item, send)) of each item as it ends, at most `workers` at once, begun in order; 0 = in this process.
+    """(position, work(item, send)) of each item as it ends, at most `workers` at once, begun in order.
 
-    A HarnessError of an item is its result, and so is a RunError where its process dies. No process outlives the iteration.
+    An error of an item is its result (see `attempted`), and so is a RunError where its process dies. No process outlives the
+    iteration.
     """
-    if not workers:
-        for position, item in enumerate(items):
-            yield position, _result(work, item, partial(receive, 0, position))
-        return
     # Forked from a server that has no threads and has imported the work, which takes seconds.
     context = get_context("forkserver")
     context.set_forkserver_preload([work.__module__])
@@ -69,11 +66,14 @@ def crew(work: Callable[[Item, Send], Result], items: Sequence[Item], workers: i
             process.join()
 
 
-def _result(work: Callable[[Item, Send], Result], item: Item, send: Send) -> Result | HarnessError:
+def attempted(work: Callable[..., Result], *given: Any) -> Result | HarnessError:
+    """What the work gives, or its error, so that a fault of one piece ends no other; a RunError for what is no HarnessError."""
     try:
-        return work(item, send)
+        return work(*given)
     except HarnessError as error:
         return error
+    except (Exception, SystemExit) as error:
+        return RunError(f"{type(error).__name__}: {error}")
 
 
 def _death(code: int | None) -> str:
@@ -91,9 +91,13 @@ def _begin(work: Callable[[Any, Send], Any], item: Any, line: Connection, enviro
     # The server's environment is that of its first call.
     os.environ.clear()
     os.environ.update(environment)
+    # What one that is ended early leaves behind joblib clears away, and need not say so below our own last line.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     Thread(target=_end_with_parent, daemon=True).start()
+    # A criterion that cannot be interrupted ends this process, and the other one has to know why.
+    deadline.last_words = lambda sentence: line.send((True, RunError(sentence)))
     try:
-        line.send((True, _result(work, item, lambda *content: line.send((False, content)))))
+        line.send((True, attempted(work, item, lambda *content: line.send((False, content)))))
     except (KeyboardInterrupt, BrokenPipeError):
         sys.exit(1)  # whoever started it was interrupted, too, and says so
 

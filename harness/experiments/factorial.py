@@ -12,14 +12,17 @@ from benchmarks.errors import UsageError
 
 # What may be varied with the budget as the question.
 BUDGETS = ("budget", "recipe.passes", "recipe.epochs", "recipe.batch")
-# A step makes one pass of each part, so equal budgets can differ by the passes of one step.
+# Architectures are drawn, so FLOPs of equal passes differ by some.
 TOLERANCE = 1.01
 MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one run found: the levels of its factors as text, its seed, tau, and the passes and FLOPs of its training."""
+    """What one run found: the levels of its factors as text, its seed, tau, and the passes and FLOPs of its training.
+
+    passes: those of its spec and of its ancestors', a look of a sampler being a third of one, before they are rounded to steps.
+    """
 
     levels: Mapping[str, str]
     seed: int

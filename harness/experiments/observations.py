@@ -5,13 +5,13 @@ from typing import Any
 
 from benchmarks.errors import UsageError
 from harness.experiments.factorial import Result
-from harness.experiments.sweep import Sweep
+from harness.experiments.sweep import Sweep, shown
 from harness.runs.collection import Record, read_record
 
 
 def of_sweep(sweep: Sweep, population: str | None = None) -> list[Result]:
     """The finished cells of a sweep, by tau on a population (the one that each is judged on by default)."""
-    return [_result({name: str(value) for name, value in cell.varied.items() if name != "seed"}, read_record(cell.metrics_file),
+    return [_result({name: shown(value) for name, value in cell.varied.items() if name != "seed"}, read_record(cell.metrics_file),
                     population) for cell in sweep.cells if cell.finished]
 
 
@@ -27,7 +27,8 @@ def of_runs(records: Sequence[Record], names: Mapping[str, str], population: str
 def _result(levels: Mapping[str, str], record: Record, population: str | None) -> Result:
     if population is not None and population not in record.populations:
         raise UsageError(f"{record.name} was not judged on '{population}'; choose one of {', '.join(record.populations)}.")
-    return Result(levels, record.spec.seed, record.value("tau", "value", population=population), record.budget.passes,
+    # The passes of the spec have what a sampler only looks at among them; FLOPs are as they were counted.
+    return Result(levels, record.spec.seed, record.value("tau", "value", population=population), record.spec.passes,
                   record.budget.flops)
 
 

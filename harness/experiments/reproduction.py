@@ -6,19 +6,19 @@ images its training saw (with repetition), and how far means may lie apart.
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from math import isnan, nan
 from pathlib import Path
 
 from benchmarks.benchmark import Benchmark, benchmark
-from benchmarks.errors import Absent, UsageError
+from benchmarks.errors import Absent, DataError, UsageError
 from benchmarks.suggestion import suggestion
 from benchmarks.truth import load_truth
-from harness.experiments.sweep import Cell, Failure, Sweep, Value
+from harness.experiments.sweep import Failure, Sweep, unseeded
 from harness.measures.statistics import Spread, spread
-from harness.presets import Fields, merge
+from harness.presets import Fields, merge, resolve
 from harness.presets import budget as fields_of_budget
-from harness.runs.collection import read_record
+from harness.runs.collection import Record, read_record
 from harness.runs.spec import RunSpec
 from harness.search.found import judgeable, searches, truths_at_hand, world_of
 
@@ -32,14 +32,16 @@ BUDGETS: dict[str, Fields] = {
 # Where the papers measured, and the truth that they used, where it is at hand.
 PLACE = ("nasbench201", "cifar10")
 TRUTH = "v1_0/cifar10/test/200/full"
-# Training must have seen about as many images as the paper's.
-LEAST, MOST = 0.9, 1.1
+# What a search may find, see `judgeable`.
+FOUND = "connected"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table. expected: what the paper prints, by measure: tau, or a dataset's accuracy in per cent. images: that the
-    paper's training saw; None = unknown."""
+    """A row of a table. expected: what the paper prints, by measure: tau, or a dataset's accuracy in per cent. tolerance: NaN =
+    what is printed is shown and not judged. images: that the paper's training saw; None = unknown. set: fields of its runs, smoke
+    and full: those of that budget only.
+    """
 
     name: str
     preset: str
@@ -49,6 +51,7 @@ class Row:
     images: float | None = None
     set: Fields = field(default_factory=dict)
     smoke: Fields = field(default_factory=dict)
+    full: Fields = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -69,8 +72,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One number of a paper beside ours. measured: over the seeds that are done; ratio: of images seen to the paper's; verdict:
-    reproduced, not reproduced, not comparable, or missing; why: in words."""
+    """One number of a paper beside ours. measured: over the seeds that are done, of so many that were asked for; ratio: of images
+    seen to the paper's; verdict: reproduced, not reproduced, not comparable, missing, or empty where nothing is judged; why: in
+    words; population, n: the architectures that it is about, and how many they are."""
 
     row: str
     measure: str
@@ -79,7 +83,24 @@ class Verdict:
     ratio: float | None
     tolerance: float
     verdict: str
-    why: str = ""
+    why: str
+    asked: int
+    population: str
+    n: int
+
+    @property
+    def complete(self) -> bool:
+        """Every seed is there."""
+        return self.measured.n == self.asked
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one run found, by measure; the architectures that it is about, and how many they are."""
+
+    values: Mapping[str, float]
+    population: str
+    n: int
 
 
 def read_table(text: str) -> Table:
@@ -113,59 +134,85 @@ def chosen(table: Table, names: str | None) -> Table:
 
 def sweep_of(table: Table, budget: str, seeds: int, given: Fields) -> Sweep:
     """The runs of a table, one for each row and seed; `given` beats what table and budget say."""
-    place = merge(BUDGETS[budget], {name: given[name] for name in ("benchmark", "dataset") if name in given})
+    return Sweep.of(("row", "variant", "seed"), [
+        ({"row": row.name, "variant": row.variant, "seed": seed}, _layers(table, row, budget, seed, given))
+        for seed in range(seeds) for row in table.rows])
+
+
+def paper_spec(table: Table, row: Row) -> RunSpec:
+    """The one run, but for its seed, whose numbers are compared with those of a row."""
+    return unseeded(resolve(*_layers(table, row, "full", 0, {})))
+
+
+def _layers(table: Table, row: Row, budget: str, seed: int, given: Fields) -> tuple[Fields, ...]:
+    """The fields of one run of a row, later ones beating earlier ones."""
+    place = BUDGETS[budget]
+    if "benchmark" in given:  # whose datasets are others
+        place = {name: value for name, value in place.items() if name != "dataset"}
+    place = merge(place, {name: given[name] for name in ("benchmark", "dataset") if name in given})
     bench = benchmark(str(place["benchmark"]))
     dataset = str(place.get("dataset", bench.datasets[0]))
     truth = {"truth": TRUTH} if (bench.name, dataset) == PLACE and _at_hand(TRUTH, bench) else {}
-    asked: list[tuple[Mapping[str, Value], Sequence[Fields]]] = []
-    for seed in range(seeds):
-        for row in table.rows:
-            own: Fields = row.smoke if budget == "smoke" else {}
-            if budget == "full" and row.images:  # as long as the paper's own
-                own = {"recipe": {"passes": round(row.images / fields_of_budget(bench.name, "full")["recipe"]["batch"])}}
-            layers = (place, table.common, {"preset": row.preset, "budget": budget, "seed": seed, **truth}, row.set, own, given)
-            asked.append(({"row": row.name, "variant": row.variant, "seed": seed}, layers))
-    return Sweep.of(("row", "variant", "seed"), asked)
+    own = {"smoke": row.smoke, "full": row.full}.get(budget, {})
+    if budget == "full" and row.images:  # as long as the paper's own
+        own = merge(own, {"recipe": {"passes": round(row.images / fields_of_budget(bench.name, "full")["recipe"]["batch"])}})
+    return (place, table.common, {"preset": row.preset, "budget": budget, "seed": seed, **truth}, row.set, own, given)
 
 
-def verdicts(table: Table, sweep: Sweep, budget: str, failed: Sequence[Failure] = ()) -> list[Verdict]:
-    """Each number of the table beside what its finished runs found, and why rows are missing."""
+def verdicts(table: Table, sweep: Sweep, failed: Sequence[Failure] = ()) -> list[Verdict]:
+    """Each number of the table beside what its finished runs found, and why rows or seeds of them are missing."""
     made = []
     for row in table.rows:
         mine = {"row": row.name, "variant": row.variant}
-        done = [cell for cell in sweep.cells if mine.items() <= cell.varied.items() and cell.finished]
-        reasons = [each.reason for each in (*sweep.refused, *failed) if mine.items() <= each.varied.items()]
-        values = [_measured(table, cell) for cell in done]
-        ratio = read_record(done[0].metrics_file).budget.images / row.images if done and row.images else None
+        cells = [cell for cell in sweep.cells if mine.items() <= cell.varied.items()]
+        refused = [each.reason for each in sweep.refused if mine.items() <= each.varied.items()]
+        reasons = refused + [each.reason for each in failed if mine.items() <= each.varied.items()]
+        records, findings = [], []
+        for cell in (cell for cell in cells if cell.finished):
+            try:
+                record = read_record(cell.metrics_file)
+                findings.append(_finding(table, record))
+                records.append(record)
+            except DataError as error:
+                reasons.append(str(error))
+        first = findings[0] if findings else Finding({}, "", 0)
+        ratio = records[0].budget.images / row.images if records and row.images else None
         # On another benchmark the paper's datasets are not there, and there is something else to see.
-        elsewhere = dict.fromkeys(values[0], nan) if values and not set(row.expected) & set(values[0]) else {}
+        elsewhere = dict.fromkeys(first.values, nan) if findings and not set(row.expected) & set(first.values) else {}
         for measure, expected in (elsewhere or row.expected).items():
-            found = spread([each[measure] for each in values if not isnan(each.get(measure, nan))])
+            found = spread([value for each in findings if not isnan(value := each.values.get(measure, nan))])
+            verdict, why, asked = "missing", "", len(cells) + len(refused)
             if found.n:
-                verdict, why = _judged(found.mean - expected, row.tolerance, ratio, done[0].spec, budget)
-            else:
-                verdict, why = "missing", reasons[0] if reasons else f"no truth of {measure}" if done else "not run"
-            made.append(Verdict(row.title, measure, expected, found, ratio, row.tolerance, verdict, why))
+                verdict, why = _judged(found.mean - expected, row.tolerance, records[0].spec, paper_spec(table, row))
+            if found.n < asked:
+                lacking = reasons[0] if reasons else f"no value of {measure}" if len(findings) > found.n else "not run"
+                why = f"{why}{'; ' if why else ''}{f'{found.n} of {asked} seeds: ' if found.n else ''}{lacking}"
+            made.append(Verdict(row.title, measure, expected, found, ratio, row.tolerance, verdict, why, asked,
+                                first.population, first.n))
     return made
 
 
-def _judged(difference: float, tolerance: float, ratio: float | None, spec: RunSpec, budget: str) -> tuple[str, str]:
-    """The verdict and what it is about."""
+def _judged(difference: float, tolerance: float, spec: RunSpec, paper: RunSpec) -> tuple[str, str]:
+    """The verdict and what it is about; nothing but the paper's own run, of any seed, is compared with its number."""
     if (spec.benchmark, spec.dataset) != PLACE:
         return "not comparable", f"on {spec.dataset}"
-    if budget != "full" if ratio is None else not LEAST <= ratio <= MOST:
-        return "not comparable", "at this budget"
+    mine = unseeded(spec)
+    if other := [each.name for each in fields(RunSpec) if getattr(mine, each.name) != getattr(paper, each.name)]:
+        return "not comparable", f"other than the paper in {', '.join(other)}"
+    if isnan(tolerance):
+        return "", ""
     return ("reproduced" if abs(difference) <= tolerance else "not reproduced"), ""
 
 
-def _measured(table: Table, cell: Cell) -> dict[str, float]:
-    """What one run found, by measure."""
-    record = read_record(cell.metrics_file)
+def _finding(table: Table, record: Record) -> Finding:
+    """What one run found. DataError where its estimates are missing."""
     if table.measure == "tau":
-        return {"tau": record.value("tau", "value")}
+        judged = record.populations[record.population]["tau"]
+        return Finding({"tau": record.value("tau", "value")}, record.population, judged["n"])
     truths = truths_at_hand(record.spec)
-    [found] = searches(judgeable(world_of(record, None), truths), "evolution", [record.spec.seed], truths)
-    return dict(found.accuracy)
+    world = judgeable(world_of(record, None), truths)
+    [found] = searches(world, "evolution", [record.spec.seed], truths)
+    return Finding(found.accuracy, FOUND, len(world.members))
 
 
 def _at_hand(key: str, bench: Benchmark) -> bool:

@@ -8,19 +8,20 @@ that are in several sweeps, or were run alone, are trained once.
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from io import StringIO
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.errors import HarnessError, UsageError
+from benchmarks.errors import DataError, HarnessError, UsageError
 from benchmarks.folder import write_atomically
 from benchmarks.images import ImageData
-from harness.presets import Fields, merge, resolve
+from harness.presets import Fields, resolve
+from harness.runs.collection import read_record
+from harness.runs.content import text
 from harness.runs.spec import RunSpec
 from harness.store import read_json, results_home, slug, write_frame, write_json
 
@@ -29,37 +30,22 @@ FOLDER = "sweeps"
 KEY_DIGITS = 12
 LONGEST_NAME = 60
 
-Value = bool | int | float | str
-
-
-@dataclass(frozen=True)
-class Factor:
-    """What is varied: the name it was given, the field of a run that it is, with dots, and its values."""
-
-    name: str
-    field: str
-    values: tuple[Value, ...]
-
-    def layer(self, value: Value) -> Fields:
-        """The fields that one of its values sets."""
-        made: Any = value
-        for part in reversed(self.field.split(".")):
-            made = {part: made}
-        return dict(made)
+Value = bool | int | float | str | tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a sweep. varied: the value of each factor; run: the name of its folder; key: of its metrics."""
+    """One run of a sweep. varied: the value of each factor; run: the name of its folder, in home; key: of its metrics."""
 
     varied: Mapping[str, Value]
     spec: RunSpec
     run: str
     key: str
+    home: Path = field(default_factory=results_home, compare=False)
 
     @property
     def metrics_file(self) -> Path:
-        return results_home() / self.run / f"metrics-{self.key}.json"
+        return self.home / self.run / f"metrics-{self.key}.json"
 
     @property
     def finished(self) -> bool:
@@ -80,7 +66,17 @@ class Failure:
 
 def named(varied: Mapping[str, Value]) -> str:
     """The cell in words: `share=all seed=0`."""
-    return " ".join(f"{name}={value}" for name, value in varied.items())
+    return " ".join(f"{name}={shown(value)}" for name, value in varied.items())
+
+
+def shown(value: Value) -> str:
+    """A value in words, a list as it is given."""
+    return f"[{','.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def unseeded(spec: RunSpec) -> RunSpec:
+    """The spec but for its seed, which is that of its ancestors, too: what repetitions have in common."""
+    return replace(spec, seed=0, parent=spec.parent and unseeded(spec.parent))
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,7 @@ class Sweep:
 
     @property
     def folder(self) -> Path:
-        return results_home() / FOLDER / self.name
+        return self.cells[0].home / FOLDER / self.name
 
     def write(self) -> None:
         """Write the sweep file."""
@@ -140,20 +136,35 @@ class Sweep:
 
     @classmethod
     def read(cls, folder: Path) -> "Sweep":
-        """The inverse of `write`; DataError when the file is damaged."""
-        content = read_json(folder / "sweep.json", SCHEMA)
-        factors = tuple(content["factors"])
-        cells = (Cell({name: each["varied"][name] for name in factors}, RunSpec.from_dict(each["spec"]), each["run"], each["key"])
-                 for each in content["cells"])
-        return cls(factors, tuple(cells), tuple(Failure(**each) for each in content["refused"]))
+        """The inverse of `write`, its runs in the folder above `sweeps`; DataError when the file is damaged."""
+        content, home = read_json(folder / "sweep.json", SCHEMA), folder.absolute().parents[1]
+        try:
+            factors = tuple(content["factors"])
+            cells = tuple(Cell(_varied(each, factors), RunSpec.from_dict(each["spec"]), text(each["run"]), text(each["key"]),
+                               home) for each in content["cells"])
+            refused = tuple(Failure(_varied(each, factors), text(each["reason"])) for each in content["refused"])
+        except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+            said = f"{type(error).__name__}: {error}"
+            raise DataError(f"{folder / 'sweep.json'} is not what a sweep of this version writes ({said}); delete it and run the "
+                            "same sweep again, which trains nothing anew.") from error
+        return cls(factors, cells, refused)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """A row for each finished cell, in order: its factors, tau on each population, its budget, where it is."""
-        return [row(cell, read_json(cell.metrics_file, "metrics/1")) for cell in self.cells if cell.finished]
+    def results(self) -> tuple[list[dict[str, Any]], list[Failure]]:
+        """A row for each finished cell, in order: its factors, tau on each population, its budget, where it is; and the finished
+        cells whose files cannot be read."""
+        rows, damaged = [], []
+        for cell in self.cells:
+            if cell.finished:
+                try:
+                    read_record(cell.metrics_file)
+                    rows.append(row(cell, read_json(cell.metrics_file, "metrics/1")))
+                except DataError as error:
+                    damaged.append(Failure(cell.varied, str(error)))
+        return rows, damaged
 
     def write_table(self) -> None:
         """Write the finished cells as parquet and CSV; nothing where none is finished."""
-        rows = self.rows()
+        rows, _ = self.results()
         names = list(dict.fromkeys(name for row in rows for name in row))
         if not rows:
             return
@@ -166,30 +177,12 @@ class Sweep:
         write_atomically(self.folder / "table.csv", sink.getvalue().encode())
 
 
-def product_of(factors: Sequence[Factor], common: Fields) -> Sweep:
-    """Every combination of the factors' values over the common fields; UsageError when a factor is among those, too."""
-    if twice := [factor.name for i, factor in enumerate(factors) if factor.field in {other.field for other in factors[:i]}]:
-        raise UsageError(f"'{twice[0]}' is varied twice; give all its values to one --vary.")
-    for factor in factors:
-        there: Any = common
-        for part in factor.field.split("."):
-            there = there.get(part) if isinstance(there, Mapping) else None
-        if there is not None:
-            raise UsageError(f"'{factor.name}' is both varied and set to {there!r}; leave one of them out.")
-    asked = []
-    for values in product(*(factor.values for factor in factors)):
-        layer: Fields = {}
-        for factor, value in zip(factors, values, strict=True):
-            layer = merge(layer, factor.layer(value))
-        asked.append(({factor.name: value for factor, value in zip(factors, values, strict=True)}, (common, layer)))
-    return Sweep.of([factor.name for factor in factors], asked)
-
-
 def row(cell: Cell, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """A finished cell as a row of the table."""
     tau, populations = metrics["tau"], metrics["populations"]
     others = {f"tau, {name}": found["tau"]["value"] for name, found in populations.items() if name != tau["population"]}
-    found = {**cell.varied, "seed": metrics["seed"], "tau": tau["value"], "low": tau["low"], "high": tau["high"], "n": tau["n"],
+    levels = {name: shown(value) if isinstance(value, tuple) else value for name, value in cell.varied.items()}
+    found = {**levels, "seed": metrics["seed"], "tau": tau["value"], "low": tau["low"], "high": tau["high"], "n": tau["n"],
              "ceiling": tau["ceiling"], "population": tau["population"], **others, "estimator": metrics["estimator"],
              **metrics["budget"], "run": cell.run, "key": cell.key}
     return {name: value for name, value in found.items() if not isinstance(value, Mapping | list)}
@@ -205,6 +198,12 @@ def find_sweep(text: str) -> Path | None:
         names = ", ".join(each.name for each in found)
         raise UsageError(f"'{text}' could be {len(found)} sweeps: {names}; write more of the name.")
     return found[0] if found else None
+
+
+def _varied(each: Mapping[str, Any], factors: Sequence[str]) -> dict[str, Value]:
+    """What is varied, in the order of the factors, as JSON holds it."""
+    found = ((name, each["varied"][name]) for name in factors)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found}
 
 
 def _column(values: list[Any]) -> Any:

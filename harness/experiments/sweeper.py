@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 from joblib import cpu_count
 
-from benchmarks.errors import HarnessError
+from benchmarks.errors import HarnessError, RunError
 from harness.device import devices
-from harness.experiments.crew import crew
+from harness.experiments.crew import attempted, crew
 from harness.experiments.sweep import Cell, Failure, Sweep
 from harness.parallel import Send
 from harness.progress import Reporter
@@ -30,10 +30,10 @@ def suitable(device: str) -> int:
 
 
 def run_all(sweep: Sweep, machine: Machine, workers: int, reporter: Reporter) -> list[Failure]:
-    """Do what is not yet done of a sweep, `workers` runs at once; gives the cells that failed.
+    """Do what is not yet done of a sweep, `workers` runs at once; gives the cells that failed or cannot be read.
 
-    The table is written anew as cells finish. A run of which another process does a part is waited for. One run alone has all
-    cores, in this process and those it starts; of several each has one.
+    The table is written anew as cells finish. A run of which another process does a part is waited for. Each run has a process of
+    its own; one at a time has all cores, in that one and those it starts; of several each has one.
     """
     sweep.write()
     sweep.write_table()
@@ -58,7 +58,7 @@ def run_all(sweep: Sweep, machine: Machine, workers: int, reporter: Reporter) ->
         reporter.step("sweep", sum(cell.finished for cell in sweep.cells), total, "cells")
 
     progress()
-    for position, outcome in crew(_work, chains, 0 if alone else workers, show):
+    for position, outcome in crew(_work, chains, workers, show):
         cells = chains[position].cells
         reasons = [str(outcome)] * len(cells) if isinstance(outcome, HarnessError) else outcome
         for cell, reason in zip(cells, reasons, strict=True):
@@ -67,28 +67,26 @@ def run_all(sweep: Sweep, machine: Machine, workers: int, reporter: Reporter) ->
                 reporter.say(f"Failed: {cell.name}: {reason}")
         sweep.write_table()
         progress()
-    return failures
+    return [*failures, *sweep.results()[1]]
 
 
 def _work(chain: _Chain, send: Send) -> list[str]:
     """Why each cell failed; empty for those that did not."""
-    return [_reason(cell, chain.machine, _Relay(send)) for cell in chain.cells]
+    outcomes = [attempted(_finish, cell, chain.machine, _Relay(send)) for cell in chain.cells]
+    return [str(outcome or "") for outcome in outcomes]
 
 
-def _reason(cell: Cell, machine: Machine, reporter: Reporter) -> str:
-    try:
-        prepared = Run.prepare(cell.spec)
-        while not cell.finished:
-            try:
-                execute(prepared, machine, reporter)
-            except Held as held:
-                reporter.say(f"{cell.name} waits for {held.folder.name}, which another process works on")
-                wait_for(held.folder)
-    except HarnessError as error:
-        return str(error)
-    except Exception as error:  # a fault of this one must not end the others
-        return f"{type(error).__name__}: {error}"
-    return ""
+def _finish(cell: Cell, machine: Machine, reporter: Reporter) -> None:
+    """Run a cell to its end. RunError where it is not the run that the sweep asked for any more."""
+    prepared = Run.prepare(cell.spec)
+    if (prepared.folder.name, prepared.keys.metrics) != (cell.run, cell.key):
+        raise RunError("The plug-in or truth changed since the sweep began; run the same command again.")
+    while not prepared.finished:
+        try:
+            execute(prepared, machine, reporter)
+        except Held as held:
+            reporter.say(f"{cell.name} waits for {held.folder.name}, which another process works on")
+            wait_for(held.folder)
 
 
 class _Relay(Reporter):

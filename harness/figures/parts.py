@@ -1,7 +1,6 @@
 """The figure of accuracy per part: the true accuracies of a part's architectures, beside what its supernet estimates."""
 
-import json
-from pathlib import Path
+from collections.abc import Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -9,19 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.benchmark import benchmark
-from benchmarks.errors import DataError
-from benchmarks.folder import write_atomically
+from benchmarks.errors import DataError, UsageError
 from benchmarks.space import Space
-from benchmarks.truth import GroundTruth
-from harness.figures.style import ESTIMATE, INK, ONE_COLUMN, TRUTH, TWO_COLUMNS, beside, canvas, save, style
-from harness.store import SPEC_SCHEMA, read_frame, read_json
+from criteria.base import Scores
+from harness.figures.kind import Kind
+from harness.figures.split import estimates_of, judged, partition_of, truth_of
+from harness.figures.style import ESTIMATE, INK, ONE_COLUMN, TRUTH, TWO_COLUMNS, canvas, style
+from harness.runs.collection import Record
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-NAME = "accuracy-per-part"
-COLUMNS = ("part", "kind", "index", "accuracy", "connected")
+COLUMNS = ("part", "kind", "index", "accuracy", "connected", "title", "meaning")
+TEXTS = ("part", "kind", "title", "meaning")
 COLOURS = {"truth": TRUTH, "estimate": ESTIMATE}
 # A smooth shape drawn from fewer accuracies would be invented; they are drawn as points.
 FEWEST_FOR_VIOLIN = 15
@@ -32,10 +33,28 @@ CHARACTERS_PER_INCH, LONGEST = 17, 24
 WORDS = {"truth": "true", "estimate": "estimated"}
 
 
+def frame(records: Sequence[Record]) -> "pd.DataFrame":
+    """What the figure shows of the one run that is given, see `part_frame`; both sides of what it is judged on.
+
+    Raises UsageError, Absent and DataError as `Kind` says.
+    """
+    if len(records) != 1:
+        raise UsageError(f"The figure 'parts' is of one run and one truth, and here are {len(records)}; name the folder of "
+                         "one run.")
+    record, = records
+    truth, columns, (partition, _) = truth_of(record), estimates_of(record), partition_of(record)
+    estimates = np.full(len(partition.label), np.nan)
+    estimates[columns["index"]] = columns["accuracy"]
+    spec, space = record.spec, benchmark(record.spec.benchmark).space
+    return part_frame(partition.label, partition.names, space, truth.mean(), estimates, judged(record, truth).members,
+                      f"{spec.criterion}, {spec.dataset}, {spec.estimation.split} images", _meaning(partition.scores))
+
+
 def part_frame(label: NDArray[np.int16], names: tuple[str, ...], space: Space, true: NDArray[np.float64],
-               estimates: NDArray[np.float64] | None = None, members: NDArray[np.int64] | None = None) -> "pd.DataFrame":
+               estimates: NDArray[np.float64] | None = None, members: NDArray[np.int64] | None = None, title: str = "",
+               meaning: str = "part") -> "pd.DataFrame":
     """What the figure shows, one row an accuracy (per cent), sorted by part: part, kind (truth, estimate), index, accuracy,
-    connected.
+    connected, title, meaning (what the names of the parts are values of).
 
     label: int16 [n_arch], -1 = in no part; true, estimates: float64 [n_arch], per cent, NaN = unknown. Only architectures
     of `members` (int64 [m], default all) that have a truth, and an estimate where estimates are given, are in it: both
@@ -51,26 +70,28 @@ def part_frame(label: NDArray[np.int16], names: tuple[str, ...], space: Space, t
     alike = len(set(names)) < len(names)
     shown = np.array([f"{name} #{i}" if alike else name for i, name in enumerate(names)], dtype=object)[label[chosen]]
     return pd.concat([pd.DataFrame({"part": shown, "kind": kind, "index": chosen, "accuracy": values[chosen],
-                                    "connected": space.connected[chosen]}) for kind, values in sides.items()], ignore_index=True)
+                                    "connected": space.connected[chosen], "title": title, "meaning": meaning})
+                      for kind, values in sides.items()], ignore_index=True)
 
 
-def accuracy_per_part(frame: "pd.DataFrame", ax: "Axes | None" = None, title: str = "", by: str = "part") -> "Axes":
+def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
     """Violins of a frame of `part_frame`, with quartiles; points where a part has few architectures.
 
-    by: what the names of the parts are values of. All violins are equally wide, whatever the size of the part. Disconnected
-    cells, which are at chance, would squash the axis: they are counted below it, not drawn. Raises DataError when nothing is
-    left to draw.
+    All violins are equally wide, whatever the size of the part. Disconnected cells, which are at chance, would squash the axis:
+    they are counted below it, not drawn. Raises DataError when nothing is left to draw. Without axes it takes one column of a
+    paper where the names of the parts fit into it, else two.
     """
     import seaborn as sns
 
-    names, kinds = list(dict.fromkeys(frame["part"])), list(dict.fromkeys(frame["kind"]))
+    names, kinds = _names(frame), list(dict.fromkeys(frame["kind"]))
     drawn = frame[frame["connected"]]
     if drawn.empty:
         raise DataError("There is no accuracy of a connected architecture to draw; give a truth that has some of them.")
     sizes = drawn.loc[drawn["kind"] == kinds[0], "part"].value_counts().reindex(names, fill_value=0)
     many = drawn["part"].map(sizes) >= FEWEST_FOR_VIOLIN
     with style():
-        ax = ax if ax is not None else _axes(names)
+        ax = ax if ax is not None else _canvas(names, fitting(frame))
+        title, by = (str(frame[name].iloc[0]) for name in ("title", "meaning"))
         shared: dict[str, Any] = {"x": "part", "y": "accuracy", "hue": "kind", "order": names, "hue_order": kinds,
                                   "palette": COLOURS, "legend": False, "ax": ax}
         ax.grid(axis="y")
@@ -92,8 +113,24 @@ def accuracy_per_part(frame: "pd.DataFrame", ax: "Axes | None" = None, title: st
     return ax
 
 
-def _axes(names: list[str]) -> "Axes":
-    width = ONE_COLUMN if _fits(names, ONE_COLUMN) else TWO_COLUMNS
+def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
+    """The figure across `columns` columns; DataError where nothing is left to draw."""
+    with style():
+        figure: Figure = axes(frame, _canvas(_names(frame), columns)).get_figure(root=True)  # type: ignore[assignment]
+    return figure
+
+
+def fitting(frame: "pd.DataFrame") -> int:
+    """How many columns of a paper the names of the parts need."""
+    return 1 if _fits(_names(frame), ONE_COLUMN) else 2
+
+
+def _names(frame: "pd.DataFrame") -> list[str]:
+    return list(dict.fromkeys(frame["part"]))
+
+
+def _canvas(names: list[str], columns: int) -> "Axes":
+    width = ONE_COLUMN if columns == 1 else TWO_COLUMNS
     return canvas(width, HEIGHT if _fits(names, width) else HEIGHT + TILTED)
 
 
@@ -135,62 +172,25 @@ def _cut(line: str, longest: int = LONGEST) -> str:
 
 def _fits(names: list[str], width: float) -> bool:
     """Whether the names, broken where they can be, stand side by side below a figure of that many inches."""
-    room = width / len(names)
-    longest = max(len(line) for name in names for line in [*_broken(name, room).split("\n"), "(n=15,625)"])
+    room = width / max(1, len(names))
+    longest = max(len(line) for name in names or [""] for line in [*_broken(name, room).split("\n"), "(n=15,625)"])
     return longest <= room * CHARACTERS_PER_INCH
 
 
-# ---- files
+def describe(frame: "pd.DataFrame") -> str:
+    """What is to be seen."""
+    shown = frame[frame["connected"]]
+    medians = shown.groupby(["part", "kind"], sort=False)["accuracy"].median().unstack().reindex(columns=list(WORDS))
+    said = [f"{part}: " + " and ".join(f"{word} {row[kind]:.1f} %" for kind, word in WORDS.items() if row[kind] == row[kind])
+            for part, row in medians.iterrows()]
+    return (f"Violins of the accuracies of the connected architectures in each part ({frame['title'].iloc[0]}). Medians by "
+            f"{frame['meaning'].iloc[0]}: {'; '.join(said)}.")
 
 
-def read_part_frame(path: Path) -> "pd.DataFrame":
-    """The frame of a CSV that `draw` wrote; DataError when it is none."""
-    import pandas as pd
-
-    try:
-        # Part names stay what they are: '2' is text, and so is 'None'.
-        frame = pd.read_csv(path, dtype={"part": str, "kind": str}, na_filter=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); draw the figure again.") from error
-    if tuple(frame.columns) != COLUMNS or frame["connected"].dtype != bool or frame["accuracy"].dtype != float:
-        raise DataError(f"{path} is not the data of this figure, which has the columns {', '.join(COLUMNS)}; draw it again.")
-    return frame
+def _meaning(scores: Scores | None) -> str:
+    if scores is None:
+        return "part"
+    return scores.meaning + (f" ({scores.unit})" if scores.unit else "")
 
 
-def draw(frame: "pd.DataFrame", out: Path, title: str = "", by: str = "part") -> tuple[Path, Path, Path]:
-    """Write out.png, out.pdf and out.csv, the data of the figure, from which `read_part_frame` and this draw it again.
-
-    Raises DataError when there is nothing to draw, RunError when a file cannot be written.
-    """
-    ax = accuracy_per_part(frame, title=title, by=by)
-    with style():
-        png, pdf = save(ax.get_figure(root=True), out)  # type: ignore[arg-type]
-    csv = beside(out, "csv")
-    write_atomically(csv, frame.to_csv(index=False, lineterminator="\n").encode())
-    return png, pdf, csv
-
-
-def draw_run(folder: Path, truth: GroundTruth, estimates: Path | None = None, members: NDArray[np.int64] | None = None,
-             name: str = NAME, images: str = "valid") -> tuple[Path, Path, Path]:
-    """Write the figure of a run into its folder, as `name` with .png, .pdf and .csv.
-
-    estimates: the file of estimates to show; the newest in the folder by default, none where there is none. members: as
-    for `part_frame`; the estimates of a sample come with the truth's best, so there name the sample.
-    """
-    spec = read_json(folder / "spec.json", SPEC_SCHEMA)["spec"]
-    columns, words = read_frame(folder / "partition.parquet", {"schema": "partition/1"})
-    label, names = columns["part"], tuple(json.loads(words["names"]))
-    found = sorted(folder.glob("estimates-*.parquet"), key=lambda path: path.stat().st_mtime_ns)
-    estimated = None
-    if source := estimates or (found[-1] if found else None):
-        known, _ = read_frame(source, {"schema": "estimates/1"})
-        estimated = np.full(len(label), np.nan)
-        estimated[known["index"]] = known["accuracy"]
-    frame = part_frame(label, names, benchmark(spec["benchmark"]).space, truth.mean(), estimated, members)
-    title = f"{spec['criterion']}, {spec['dataset']}" + (f", {images} images" if estimated is not None else "")
-    return draw(frame, folder / name, title, _by(words))
-
-
-def _by(words: dict[str, str]) -> str:
-    unit = words.get("unit")
-    return words.get("meaning", "part") + (f" ({unit})" if unit else "")
+KIND = Kind("parts", "true and estimated accuracies per part of one run", COLUMNS, frame, draw, describe, TEXTS)

@@ -1,98 +1,135 @@
 """The figure of accuracies per part of several splits, one panel a criterion (EFS-NAS, Fig. 2)."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.errors import DataError
-from benchmarks.folder import write_atomically
+from benchmarks.space import Space
 from benchmarks.truth import GroundTruth
-from criteria.base import Context
-from harness.figures.panels import NOTE, colours, first_column, panels, part_names, shortened, width_of
+from criteria.base import Context, Partition
+from harness.figures.kind import Kind
+from harness.figures.panels import BELOW, colours, first_column, head, name_parts, note, panels, reach
 from harness.figures.parts import FEWEST_FOR_VIOLIN
-from harness.figures.style import INK, beside, save, style
-from harness.report.splits import MOST_SIZES
+from harness.figures.split import splits, truth_name, truths_of
+from harness.figures.style import INK, style
 from harness.report.summary import three
-from harness.splits.rivals import Candidate, Lineup
+from harness.runs.collection import Record
+from harness.splits.rivals import Lineup
+from harness.splits.separation import separation
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-NAME = "accuracy-per-part"
+COLUMNS = ("panel", "dataset", "part", "name", "index", "accuracy", "connected", "tau", "eta2")
+TEXTS = ("panel", "dataset", "name")
 HEIGHT = 1.75
-# Per cent of the architectures whose accuracies lie below the axis, where so few would take most of it.
-BELOW = 1
-# Of the axis, above the best.
-ABOVE = 0.04
-CAPTION = "parts by name or #number, with their connected architectures; {below} % of these lie below the axis"
+NOTES = f"parts by name or #number, with their connected architectures; up to {BELOW} % of these lie below the axis"
 
 
-def violin_frame(candidates: Sequence[Candidate], context: Context, truth: GroundTruth,
-                 members: NDArray[np.int64]) -> "pd.DataFrame":
-    """What the figure shows, one row an architecture of members int64 [n] and criterion: criterion, part (0..k-1), name, index,
-    accuracy (per cent), connected. Those in no part are left out."""
+def frame(records: Sequence[Record]) -> "pd.DataFrame":
+    """One row an architecture that has a truth and a part, of each different partition of runs: panel, dataset, part (0..k-1),
+    name, index, accuracy (per cent), connected, tau (of the part numbers), eta2 (of the panel).
+
+    Raises UsageError, Absent and DataError as `Kind` says.
+    """
     import pandas as pd
 
-    true, frames = truth.mean(), []
-    for row in candidates:
-        label, names = row.partition.label, np.array(row.partition.names, dtype=object)
-        chosen = members[label[members] >= 0]
-        chosen = chosen[np.argsort(label[chosen], kind="stable")]
-        frames.append(pd.DataFrame({
-            "criterion": row.criterion, "part": label[chosen], "name": names[label[chosen]], "index": chosen,
-            "accuracy": true[chosen], "connected": context.space.connected[chosen]}))
+    truths = truths_of(records)
+    frames = []
+    for split in splits([record for record in records if truth_name(record) in truths]):
+        truth = truths[truth_name(split.record)]
+        frames.append(_rows(split.title, split.partition, split.benchmark.space, truth, split.members(truth)))
     return pd.concat(frames, ignore_index=True)
 
 
-def draw_violins(found: Lineup, context: Context, folder: Path) -> tuple[Path, Path, Path]:
-    """Write the figure of a comparison into a folder as png, pdf and csv.
+def lineup_frame(found: Lineup, context: Context) -> "pd.DataFrame":
+    """The same of a comparison of criteria, which holds at least one."""
+    import pandas as pd
 
-    Disconnected cells, which are at chance, would squash the axis: they are in the csv and not drawn. Parts of few architectures
-    are drawn as points. Raises DataError where nothing is left to draw, RunError when a file cannot be written.
+    return pd.concat([_rows(row.criterion, row.partition, context.space, found.truth, found.members)
+                      for row in found.candidates], ignore_index=True)
+
+
+def _rows(title: str, made: Partition, space: Space, truth: GroundTruth, members: NDArray[np.int64]) -> "pd.DataFrame":
+    import pandas as pd
+
+    true, label = truth.mean(), made.label
+    worth = separation(label[members], true[members])
+    chosen = members[label[members] >= 0]
+    chosen = chosen[np.argsort(label[chosen], kind="stable")]
+    return pd.DataFrame({
+        "panel": title, "dataset": truth.key.dataset, "part": label[chosen].astype(np.int64),
+        "name": np.array(made.names, dtype=object)[label[chosen]], "index": chosen, "accuracy": true[chosen],
+        "connected": space.connected[chosen], "tau": worth.tau, "eta2": worth.eta2})
+
+
+def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
+    """One panel of a frame, alone or on given axes; points stand for parts of few architectures.
+
+    Disconnected cells, which are at chance, would squash the axis: they are not drawn. DataError where nothing is left.
     """
-    frame = violin_frame(found.candidates, context, found.truth, found.members)
-    shown = frame.loc[frame["connected"], "accuracy"]
-    if shown.empty:
-        raise DataError(f"No architecture of the population {found.population} that has a truth is connected, so there is "
-                        "nothing to draw; choose another population or truth.")
-    low, high = np.percentile(shown, (BELOW, 100))
-    with style():
-        figure, grid = panels(len(found.candidates), HEIGHT)
-        for row, ax in zip(found.candidates, grid, strict=True):
-            _panel(row, frame[(frame["criterion"] == row.criterion) & frame["connected"]], ax, width_of(ax))
-        if low < high:
-            grid[0].set_ylim(low, high + ABOVE * (high - low))
-        for ax in first_column(grid):
-            ax.set_ylabel("true accuracy (%)")
-        figure.supxlabel(CAPTION.format(below=BELOW), fontsize=NOTE)
-        png, pdf = save(figure, folder / NAME)
-    csv = beside(folder / NAME, "csv")
-    write_atomically(csv, frame.to_csv(index=False, lineterminator="\n").encode())
-    return png, pdf, csv
-
-
-def _panel(row: Candidate, drawn: "pd.DataFrame", ax: "Axes", width: float) -> None:
     import seaborn as sns
 
-    k = row.partition.k
-    names = part_names(row, width / (k + 1))
-    sizes = drawn["part"].value_counts().reindex(range(k), fill_value=0)
-    many = drawn["part"].map(sizes) >= FEWEST_FOR_VIOLIN
-    shared: dict[str, Any] = {"x": "part", "y": "accuracy", "hue": "part", "order": range(k), "hue_order": range(k),
-                              "palette": colours(k), "legend": False, "ax": ax}
-    ax.grid(axis="y")
-    if many.any():
-        sns.violinplot(drawn[many], cut=0, inner="quart", density_norm="width", width=0.9, linewidth=0.5, linecolor=INK,
-                       saturation=1, **shared)
-    if not many.all():
-        sns.stripplot(drawn[~many], jitter=False, size=2.5, linewidth=0.3, edgecolor=INK, **shared)
-    ax.set_xticks(range(k), [f"{name}\n{size:,}" if k <= MOST_SIZES else name for name, size in zip(names, sizes, strict=True)])
-    ax.set_xlim(-0.6, k - 0.4)
-    ax.tick_params(axis="x", length=0)
-    ax.set(xlabel="", ylabel="")
-    ax.set_title(f"{shortened(row.criterion, width - 0.3)}\ntau-b {three(row.separation.tau)}, eta² {three(row.separation.eta2)}",
-                 loc="left")
+    drawn = _drawn(frame)
+    with style():
+        ax = panels(1, HEIGHT, columns=1)[1][0] if ax is None else ax
+        names = dict(zip(frame["part"], frame["name"], strict=True))
+        k = max(names) + 1
+        sizes = drawn["part"].value_counts().reindex(range(k), fill_value=0)
+        many = drawn["part"].map(sizes) >= FEWEST_FOR_VIOLIN
+        shared: dict[str, Any] = {"x": "part", "y": "accuracy", "hue": "part", "order": range(k), "hue_order": range(k),
+                                  "palette": colours(k), "legend": False, "ax": ax}
+        ax.grid(axis="y")
+        if many.any():
+            sns.violinplot(drawn[many], cut=0, inner="quart", density_norm="width", width=0.9, linewidth=0.5, linecolor=INK,
+                           saturation=1, **shared)
+        if not many.all():
+            sns.stripplot(drawn[~many], jitter=False, size=2.5, linewidth=0.3, edgecolor=INK, **shared)
+        name_parts(ax, [names.get(part, f"#{part}") for part in range(k)], sizes.tolist())
+        ax.set(xlabel="", ylabel="")
+        head(ax, str(frame["panel"].iloc[0]), f"tau-b {three(frame['tau'].iloc[0])}, eta² {three(frame['eta2'].iloc[0])}")
+    return ax
+
+
+def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
+    """The figure across `columns` columns; panels of one dataset share their axis. DataError where nothing is left to draw."""
+    drawn = _drawn(frame)
+    shown, datasets = set(drawn["panel"]), set(drawn["dataset"])
+    each = [mine for panel, mine in frame.groupby("panel", sort=False) if panel in shown]
+    limits = {dataset: reach(mine["accuracy"]) for dataset, mine in drawn.groupby("dataset")}
+    with style():
+        figure, grid = panels(len(each), HEIGHT, columns=columns, sharey=len(datasets) == 1)
+        for mine, ax in zip(each, grid, strict=True):
+            axes(mine, ax)
+            ax.set_ylim(limits[mine["dataset"].iloc[0]])
+        for ax in first_column(grid):
+            ax.set_ylabel("true accuracy (%)")
+        note(figure, NOTES)
+    return figure
+
+
+def _drawn(frame: "pd.DataFrame") -> "pd.DataFrame":
+    drawn = frame[frame["connected"] & frame["accuracy"].notna()]
+    if drawn.empty:
+        raise DataError("No architecture that has a truth is connected, so there is nothing to draw; choose another population "
+                        "or truth.")
+    return drawn
+
+
+def describe(frame: "pd.DataFrame") -> str:
+    """What is to be seen."""
+    said = []
+    for panel, mine in frame.groupby("panel", sort=False):
+        medians = mine[mine["connected"]].groupby("part")["accuracy"].median()
+        said.append(f"{panel}: medians {', '.join(f'{value:.1f}' for value in medians)} %, tau-b {three(mine['tau'].iloc[0])}, "
+                    f"eta squared {three(mine['eta2'].iloc[0])}")
+    return ("Violins of the true accuracies of the connected architectures in each part, a panel for each of "
+            f"{len(said)} partition{'s' * (len(said) > 1)}. {'; '.join(said)}.")
+
+
+KIND = Kind("violins", "true accuracies per part, a panel a partition", COLUMNS, frame, draw, describe, TEXTS)

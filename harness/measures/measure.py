@@ -67,7 +67,7 @@ def measure(estimates: Floats, truth: Floats, labels: NDArray[np.integer] | None
     whole = tau(estimates, truth, population=population, ceiling=ceiling, seed=seed)
     n_undefined = int((np.isnan(estimates) & ~np.isnan(truth)).sum())
     finite = whole if not n_undefined else tau(estimates, truth, population=f"{population}, finite estimates",
-                                               undefined="drop", ceiling=ceiling, seed=seed)
+                                               undefined="drop", seed=seed)  # whose ceiling is another
     return Measures(
         tau=whole, tau_finite=finite, spearman=spearman(estimates, truth),
         tau_top={share: tau_top(estimates, truth, share, population=population, seed=seed) for share in TOP_SHARES},

@@ -55,6 +55,12 @@ class Standing:
     significant: bool
 
     @property
+    def ahead(self) -> int | None:
+        """The row that is better than the best on their common seeds, beyond chance; None where none is."""
+        found = [row for row, gap in self.differences.items() if gap.mean < 0 and self.adjusted[row] <= LEVEL]
+        return min(found, key=lambda row: self.adjusted[row], default=None)
+
+    @property
     def closest(self) -> int | None:
         """The row that the best is told from least, None where it is the only one or some pair cannot be tested."""
         if not self.adjusted or any(map(isnan, self.adjusted.values())):

@@ -1,27 +1,16 @@
-"""What factors are worth, as it is printed and drawn."""
+"""What factors are worth, as it is printed."""
 
 from collections.abc import Sequence
-from csv import DictWriter
-from io import StringIO
-from pathlib import Path
 
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from benchmarks.folder import write_atomically
 from harness.experiments.attribution import Effect
 from harness.experiments.factorial import Factorial, Result, unequal
-from harness.figures.style import INK, ONE_COLUMN, TWO_COLUMNS, beside, canvas, save, style
 from harness.report.summary import MISSING, scaled, table, three
 
 TITLES = {"mean": "mean", "main": "main effects", "interaction": "two-way interactions"}
-# Of Okabe and Ito, too, and not those that mean truth and estimate.
-COLOURS = {"main": "#0072B2", "interaction": "#E69F00"}
-# In inches, of a figure: a line, and what is around them.
-LINE, AROUND = 0.16, 0.75
-# Characters of the longest label that leaves room for the intervals in one column.
-LONGEST = 26
 
 
 def attribution_table(design: Factorial, effects: Sequence[Effect]) -> RenderableType:
@@ -49,42 +38,6 @@ def inequality_line(results: Sequence[Result], what: str) -> str:
         return ""
     low, high = (f"{scaled(getattr(end, what)).strip()} ({end.name})" for end in ends)
     return f"{what.replace('flops', 'FLOPs')} run from {low} to {high}"
-
-
-def effects_csv(effects: Sequence[Effect], out: Path) -> Path:
-    """Write the effects as out.csv, one a line."""
-    sink = StringIO()
-    rows = [{**effect.to_json(), "factors": " x ".join(effect.factors)} for effect in effects]
-    writer = DictWriter(sink, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    path = beside(out, "csv")
-    write_atomically(path, sink.getvalue().encode())
-    return path
-
-
-def draw_attribution(effects: Sequence[Effect], out: Path) -> tuple[Path, Path]:
-    """Write the figure of main effects and interactions with their intervals as out.png and out.pdf."""
-    drawn = [effect for effect in effects if effect.kind in COLOURS]
-    labels = [f"{' x '.join(effect.factors)}: {effect.contrast}" for effect in drawn]
-    with style():
-        width = ONE_COLUMN if max(map(len, labels)) <= LONGEST else TWO_COLUMNS
-        ax = canvas(width, AROUND + LINE * len(drawn))
-        ax.axvline(0, color=INK, linewidth=0.6)
-        ax.grid(axis="x")
-        for kind, colour in COLOURS.items():
-            rows = [row for row, effect in enumerate(drawn) if effect.kind == kind]
-            values, reach = (np.array([getattr(drawn[row], name) for row in rows]) for name in ("value", "high"))
-            if rows:
-                ax.errorbar(values, rows, xerr=np.nan_to_num(reach - values), fmt="o", color=colour, markersize=3, capsize=1.5,
-                            label=TITLES[kind])
-        ax.set_yticks(range(len(drawn)), labels)
-        ax.set_ylim(len(drawn) - 0.4, -0.6)
-        ax.set_xlabel(f"difference of tau-b (95 % interval over {drawn[0].n_seed} seeds)")
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
-        figure = ax.get_figure(root=True)
-        assert figure is not None
-        return save(figure, out)
 
 
 def _signed(value: float, kind: str) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
+from benchmarks.errors import printable
 from benchmarks.folder import write_atomically
 from harness.figures.style import beside
-from harness.report.summary import table
+from harness.report.summary import line, table
 from harness.report.tables import Table
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|~#$&!])")
 
 def table_text(made: Table) -> RenderableType:
     """As it is printed in a terminal."""
-    rows = [[Text(cell, style=STYLES[made.mark(i)] if column == made.marked else "") for column, cell in enumerate(cells)]
+    rows = [[line(cell, style=STYLES[made.mark(i)] if column == made.marked else "") for column, cell in enumerate(cells)]
             for i, cells in enumerate(made.cells)]
     marked = {made.mark(i): made.describe(i) for i in range(len(made.rows))}
     said = [f"{words}: {marked[mark]}" for mark, words in (("best", "Bold"), ("second", "Underlined")) if mark in marked]
-    lines = [Text(f"{'; '.join(said)}.")] if said else []
-    return Group(table(made.heads, rows), *lines, Text(made.caption, style="dim"))
+    lines = [line(f"{'; '.join(said)}.")] if said else []
+    return Group(table(made.heads, rows), *lines, line(made.caption, style="dim"))
 
 
 def write_table(made: Table, folder: Path) -> tuple[Path, ...]:
@@ -66,7 +66,7 @@ def markdown(made: Table) -> str:
 
 def plain(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
-    return MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return MARKDOWN.sub(r"\\\1", printable(" ".join(text.split())))
 
 
 def _line(cells: Any) -> str:
@@ -81,23 +81,30 @@ def csv_text(made: Table) -> str:
     best row (best minus it, 95 % interval, corrected p). An undefined number is empty."""
     sink = StringIO()
     writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(("role", "criterion", *made.settings, "seeds", "supernets", "parameters", "passes", "images", "flops",
-                     *(f"{each.name}{part}" for each in made.measures for part in ("", "_sd")), "ceiling", "mark",
-                     "best_minus_it", "low", "high", "p_corrected"))
+    lines: list[tuple[Any, ...]] = [(
+        "role", "criterion", *made.settings, "seeds", "supernets", "parameters", "passes", "images", "flops",
+        *(f"{each.name}{part}" for each in made.measures for part in ("", "_sd")), "ceiling", "mark", "best_minus_it", "low",
+        "high", "p_corrected")]
     for position, row in enumerate(made.rows):
         budget, found = row.first.budget, [row.spread(each.of) for each in made.measures]
         gap = made.standing.differences.get(position)
         numbers = (gap.mean, gap.low, gap.high, made.standing.adjusted[position]) if gap else (float("nan"),) * 4
-        writer.writerow((row.role, row.settings["criterion"], *(row.settings.get(name, "") for name in made.settings),
-                         " ".join(map(str, row.records)), budget.supernets, budget.parameters, budget.passes, budget.images,
-                         row.flops,
-                         *(_digits(value) for each in found for value in (each.mean, each.sd)),
-                         _digits(row.first.value("tau", "ceiling")), made.mark(position), *map(_digits, numbers)))
+        lines.append((
+            row.role, row.settings["criterion"], *(row.settings.get(name, "") for name in made.settings),
+            " ".join(map(str, row.records)), budget.supernets, budget.parameters, budget.passes, budget.images, row.flops,
+            *(_digits(value) for each in found for value in (each.mean, each.sd)), _digits(row.first.value("tau", "ceiling")),
+            made.mark(position), *map(_digits, numbers)))
+    writer.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in cells] for cells in lines)
     return sink.getvalue()
 
 
-def _digits(value: float) -> str:
-    return "" if isnan(value) else repr(value)
+def harmless(text: str) -> str:
+    """A cell of text that is neither an order to a terminal nor, to a spreadsheet, a formula."""
+    return "'" * text.startswith(("=", "+", "-", "@")) + printable(text)
+
+
+def _digits(value: float) -> float | str:
+    return "" if isnan(value) else value
 
 
 # ---- LaTeX

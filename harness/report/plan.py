@@ -5,17 +5,19 @@ from math import nan
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.experiments.factorial import Result, unequal
+from harness.experiments.factorial import Result
 from harness.experiments.plan import Line, Plan
-from harness.experiments.sweep import Sweep
+from harness.experiments.sweep import Sweep, Value, named, shown
+from harness.report.attribution import inequality_line
 from harness.report.summary import clock, scaled, table
+from harness.report.sweep import refusal_lines
 
 MIB = 1 << 20
 
 
 def plan_table(sweep: Sweep, plan: Plan) -> RenderableType:
     """A line for each training, those that differ by the seed alone together; then the sweep's whole cost and its time."""
-    groups: dict[tuple[tuple[tuple[str, object], ...], tuple[int, ...]], list[Line]] = {}
+    groups: dict[tuple[tuple[tuple[str, Value], ...], tuple[int, ...]], list[Line]] = {}
     last = {cell.run for cell in sweep.cells}
     for line in plan.lines:
         varied = {name: value for name, value in line.cell.varied.items() if name != "seed"}
@@ -23,7 +25,7 @@ def plan_table(sweep: Sweep, plan: Plan) -> RenderableType:
         groups.setdefault((tuple(varied.items()), parent), []).append(line)
     rows = []
     for (key, parent), lines in groups.items():
-        name = " ".join(f"{factor}={value}" for factor, value in key) or "run"
+        name = named(dict(key)) or "run"
         cost, n = lines[0].cost, len(lines)
         rows.append((name + " (a parent)" * len(parent), str(n), str(cost.supernets), f"{cost.parameters:,}",
                      f"{sum(line.cost.passes for line in lines) // n:,}",
@@ -41,17 +43,15 @@ def plan_table(sweep: Sweep, plan: Plan) -> RenderableType:
 
 
 def plan_lines(sweep: Sweep, plan: Plan) -> list[str]:
-    """Warnings: FLOPs or passes that are not equal, and parts that are not known yet."""
+    """Warnings: cells that fail, FLOPs that are not equal, and parts that are not known yet."""
     spent: dict[str, Result] = {}
     for line in plan.lines:
-        levels = {name: str(value) for name, value in line.cell.varied.items()}
+        levels = {name: shown(value) for name, value in line.cell.varied.items()}
         before = spent.get(line.cell.name, Result(levels, 0, nan, 0.0, 0.0))
         spent[line.cell.name] = Result(levels, 0, nan, before.passes + line.cost.passes, before.flops + line.cost.flops)
-    lines = []
-    for what, noun in (("passes", "subnet passes"), ("flops", "FLOPs")):
-        if ends := unequal(list(spent.values()), what):
-            low, high = (f"{scaled(getattr(end, what)).strip()} ({end.name})" for end in ends)
-            lines.append(f"Budgets are unequal: {noun} run from {low} to {high}.")
+    lines = refusal_lines(plan.failed)
+    if flops := inequality_line(list(spent.values()), "flops"):
+        lines.append(f"Budgets are unequal: {flops}.")
     guessed = list(dict.fromkeys(line.cell.spec.criterion for line in plan.lines if line.cost.guessed))
     if guessed:
         lines.append(f"The parts of {', '.join(guessed)} are not known before networks are measured; random ones stand for them.")

@@ -10,13 +10,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchmarks.folder import write_atomically
-from harness.experiments.reproduction import LEAST, MOST, Table, Verdict
+from harness.experiments.reproduction import Table, Verdict
 from harness.figures.style import beside
 from harness.measures.tau import number
 from harness.report.summary import MISSING, table, three, two
 from harness.runs.spec import RunSpec
 
-COLUMNS = ("row", "measure", "expected", "mean", "sd", "seeds", "budget_ratio", "tolerance", "verdict", "why")
+COLUMNS = ("row", "measure", "expected", "mean", "sd", "seeds", "seeds_asked", "budget_ratio", "tolerance", "verdict", "why",
+           "population", "n")
 
 
 def reproduction_table(paper: Table, spec: RunSpec, budget: str, rows: Sequence[Verdict],
@@ -27,19 +28,22 @@ def reproduction_table(paper: Table, spec: RunSpec, budget: str, rows: Sequence[
     lines = [_line(each, several) for each in rows]
     trivial = [_line(each, several) for each in free]
     images = f"{spec.estimation.split} images"
+    judged = dict.fromkeys(f"{each.population} (n = {each.n:,})" for each in (*rows, *free) if each.n)
     return Group(
         Text(f"{paper.paper}:{paper.name}  {paper.title}", style="bold"), Text(),
         table(heads, [*lines, *([("no training:", *[""] * (len(heads) - 1))] if trivial else []), *trivial]), Text(),
         Text(f"Measured on {spec.dataset} of {spec.benchmark} at the budget {budget}: estimates on {images}, truth {spec.truth}; "
              "mean ± standard deviation over seeds. Budget ratio: images that the training saw (passes x batch, all supernets), "
-             f"ours to the paper's; outside {LEAST:g} to {MOST:g}, or not on CIFAR-10, numbers are not comparable.", style="dim"))
+             "ours to the paper's. Nothing is compared but the paper's run itself, as --budget full has it. Judged on "
+             f"{' and '.join(judged)}.", style="dim"))
 
 
 def verdict_json(each: Verdict) -> dict[str, object]:
     """One number, with null for what is not known."""
     return {"row": each.row, "measure": each.measure, "expected": number(each.expected), "mean": number(each.measured.mean),
-            "sd": number(each.measured.sd), "seeds": each.measured.n, "budget_ratio": number(each.ratio),
-            "tolerance": number(each.tolerance), "verdict": each.verdict, "why": each.why}
+            "sd": number(each.measured.sd), "seeds": each.measured.n, "seeds_asked": each.asked,
+            "budget_ratio": number(each.ratio), "tolerance": number(each.tolerance), "verdict": each.verdict, "why": each.why,
+            "population": each.population, "n": each.n}
 
 
 def reproduction_csv(rows: Sequence[Verdict], out: Path) -> Path:
@@ -58,6 +62,7 @@ def _line(each: Verdict, several: bool) -> tuple[str, ...]:
     measured = MISSING if not each.measured.n else form(each.measured.mean) + (
         "" if isnan(each.measured.sd) else f" ± {form(each.measured.sd)}")
     verdict = f"{each.verdict} ({each.why})" if each.why and each.verdict != "missing" else each.verdict
-    return (each.row, *((each.measure,) if several else ()), form(each.expected), measured,
-            str(each.measured.n) if each.measured.n else MISSING, MISSING if each.ratio is None else f"{each.ratio:.2g}",
+    seeds = str(each.asked) if each.complete else f"{each.measured.n} of {each.asked}"
+    return (each.row, *((each.measure,) if several else ()), form(each.expected), measured, seeds,
+            MISSING if each.ratio is None else f"{each.ratio:.2g}",
             form(each.tolerance), verdict)

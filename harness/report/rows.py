@@ -1,5 +1,6 @@
 """Which runs may stand in one table, and what its rows are: one a configuration, which is a spec without its seed."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -7,33 +8,35 @@ from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from typing import Any
 
+from benchmarks.benchmark import benchmark
 from benchmarks.errors import UsageError
 from harness.measures.statistics import Spread, spread
+from harness.report.configuration import hashes, placeless, role_of, settings_of
 from harness.runs.collection import Record
 
 # What rows are, in the order of a table: methods first, then what they have to be compared with.
 ROLES = ("method", "one-shot", "random", "oracle")
 # Passes are made in steps of as many as there are parts, and in phases, so budgets that are meant to be equal differ by some.
 ROUNDING = 0.01
-# Said of all rows at once, by the question that they answer or by the seeds.
-SHARED = ("benchmark", "dataset", "seed", "truth", "population", "estimator", "estimation.split", "estimation.images")
-# Of a parent only what its weights depend on counts.
-UNUSED = ("benchmark", "dataset", "seed", "truth", "population", "estimator", "estimation")
+# What does not matter to a run whose partition steers nothing.
+STEERING = ("criterion", "k", "share")
 
 
 @dataclass(frozen=True, order=True)
 class Question:
     """What numbers must have in common to be compared: the truth, whom it judges, what the estimates are made from, and the cost.
 
-    Costs are the same when they differ by less than ROUNDING; then the lowest one stands for all.
+    Costs are the same when they differ by less than ROUNDING from the lowest one of the same question, which stands for all.
 
-    images: how many of which split the estimates use. data: hash of the images, "" where unknown. passes: subnet passes of the
-    training; trained: the images in them.
+    values: hash of the truth's, "" where unknown. estimator: with the hash of its code where it is a plug-in. images: how many of
+    which split the estimates use. data: hash of the images, "" where unknown. passes: subnet passes of the training; trained: the
+    images in them.
     """
 
     benchmark: str
     dataset: str
     truth: str
+    values: str
     population: str
     estimator: str
     images: str
@@ -46,15 +49,16 @@ class Question:
         """What a record answers."""
         spec, asked = record.spec, record.spec.estimation
         number = f"{asked.images:,}" if asked.images else "all"
-        images, data = f"{number} {asked.split} images", record.sources.get("images", "")[:12]
-        return cls(spec.benchmark, spec.dataset, record.truth, record.population, spec.estimator, images, data,
-                   record.budget.passes, record.budget.images)
+        code = hashes(record, "estimator")
+        return cls(spec.benchmark, spec.dataset, record.truth, record.sources.get("truth", "")[:12], record.population,
+                   placeless(spec.estimator) + (f" ({code})" if code else ""), f"{number} {asked.split} images",
+                   record.sources.get("images", "")[:12], record.budget.passes, record.budget.images)
 
     @property
     def slug(self) -> str:
         """The beginning of file names: readable, and another one for every question."""
         key = sha256(json.dumps([getattr(self, each.name) for each in fields(self)]).encode()).hexdigest()
-        return f"{self.benchmark}-{self.dataset}-{key[:6]}"
+        return re.sub(r"[^\w-]+", "-", f"{self.benchmark}-{self.dataset}-{key[:6]}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,24 +116,17 @@ class Group:
                 found.append(name)
         return tuple(found)
 
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Those of any row."""
-        return tuple(sorted({seed for row in self.rows for seed in row.records}))
-
 
 def groups(records: Sequence[Record]) -> tuple[Group, ...]:
     """Records by question, each with its rows; UsageError when two runs of one question differ in nothing but their numbers."""
     questions = [Question.of(record) for record in records]
-    known = {(question.dataset, question.data) for question in questions if question.data}
-    passes, trained = (_near([getattr(question, name) for question in questions]) for name in ("passes", "trained"))
+    for hashed, owner in (("data", "dataset"), ("values", "truth")):
+        questions = _completed(questions, hashed, owner)
+    for cost in ("passes", "trained"):
+        questions = _rounded(questions, cost)
     asked: dict[Question, list[Record]] = {}
     for record, question in zip(records, questions, strict=True):
-        same = sorted(data for dataset, data in known if dataset == question.dataset)
-        # A run from before this was noted has the data that there is, where there is one.
-        data = same[0] if not question.data and len(same) == 1 else question.data
-        near = replace(question, data=data, passes=passes[question.passes], trained=trained[question.trained])
-        asked.setdefault(near, []).append(record)
+        asked.setdefault(question, []).append(record)
     return tuple(Group(question, _rows(asked[question])) for question in sorted(asked))
 
 
@@ -145,8 +142,8 @@ def group(records: Sequence[Record]) -> Group:
 
 def differing(found: Sequence[Group]) -> str:
     """In what the questions of groups differ, in words; their values, too, where there are few of them."""
-    titles = {"data": "image data", "images": "images behind the estimates", "passes": "subnet passes",
-              "trained": "images trained on"}
+    titles = {"data": "image data", "values": "the truth's values", "images": "images behind the estimates",
+              "passes": "subnet passes", "trained": "images trained on"}
     known = {each.name: list(dict.fromkeys(getattr(one.question, each.name) for one in found)) for each in fields(Question)}
     known = {name: values for name, values in known.items() if len(values) > 1}
     parts = []
@@ -155,6 +152,33 @@ def differing(found: Sequence[Group]) -> str:
         shown = f" ({' / '.join(texts)})" if len(known) < 4 and len(values) < 4 else ""
         parts.append(f"{titles.get(name, name)}{shown}")
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+
+
+def _completed(questions: Sequence[Question], hashed: str, owner: str) -> list[Question]:
+    """With the one hash that is known of a dataset or truth where a question has none: its run is from before this was noted."""
+    known: dict[str, set[str]] = {}
+    for question in questions:
+        known.setdefault(getattr(question, owner), set()).add(getattr(question, hashed))
+    only = {name: max(found) for name, found in known.items() if len(found - {""}) == 1}
+    completed = []
+    for question in questions:
+        found: dict[str, Any] = {hashed: getattr(question, hashed) or only.get(getattr(question, owner), "")}
+        completed.append(replace(question, **found))
+    return completed
+
+
+def _rounded(questions: Sequence[Question], cost: str) -> list[Question]:
+    """With the lowest of costs that are as good as equal, among the questions that differ in no more than their costs."""
+    blank: dict[str, Any] = dict.fromkeys(("trained",) if cost == "trained" else ("passes", "trained"), 0)
+    alike: dict[Question, list[int]] = {}
+    for question in questions:
+        alike.setdefault(replace(question, **blank), []).append(getattr(question, cost))
+    near = {question: _near(values) for question, values in alike.items()}
+    rounded = []
+    for question in questions:
+        found: dict[str, Any] = {cost: near[replace(question, **blank)][getattr(question, cost)]}
+        rounded.append(replace(question, **found))
+    return rounded
 
 
 def _near(values: Sequence[int]) -> dict[int, int]:
@@ -167,16 +191,6 @@ def _near(values: Sequence[int]) -> dict[int, int]:
     return found
 
 
-def role_of(record: Record) -> str:
-    """Which of ROLES a run plays."""
-    spec = record.spec
-    alone = spec.share == "all" or (spec.share == "part" and spec.k == 1)
-    if alone and spec.sampler == "uniform" and spec.parent is None:
-        return "one-shot"  # a partition that steers neither the sharing nor the sampling changes nothing
-    head = spec.criterion.partition("[")[0]
-    return head if head in ("random", "oracle") else "method"
-
-
 def _rows(records: Sequence[Record]) -> tuple[Row, ...]:
     found: dict[str, tuple[dict[str, Any], dict[int, Record]]] = {}
     for record in records:
@@ -186,30 +200,36 @@ def _rows(records: Sequence[Record]) -> tuple[Row, ...]:
             raise UsageError(f"{twin.folder} (metrics {twin.key}) and {record.folder} (metrics {record.key}) are one run, made "
                              "with two versions of the code or of the truth; leave one of them out.")
         known[record.spec.seed] = record
-    return tuple(Row(role_of(next(iter(known.values()))), settings, dict(sorted(known.items())))
-                 for settings, known in found.values())
+    rows = [Row(role_of(next(iter(known.values()))), settings, dict(sorted(known.items()))) for settings, known in found.values()]
+    return tuple(_merged(rows))
 
 
-def settings_of(record: Record) -> dict[str, Any]:
-    """What makes its row: the fields of the spec by dotted name, and the code of a plug-in."""
-    settings = {name: value for name, value in _leaves(record.spec.as_dict()) if name not in SHARED and not _unused(name)}
-    for name in ("criterion", "parent.criterion", "sampler"):
-        if name in settings:  # where the file of a plug-in lies is no part of what it does
-            settings[name] = re.sub(r"[^\[\]=+]*/", "", settings[name])
-    code = "+".join(hash_[:8] for name in ("criterion", "sampler") if (hash_ := record.sources.get(name)))
-    return {**settings, "code": code} if code else settings
+def _merged(rows: Sequence[Row]) -> list[Row]:
+    """The rows, those of one one-shot experiment as one: it is the same whatever partition steers nothing in it."""
+    alone = [row for row in rows if _is_whole(row)]
+    alone.sort(key=lambda row: (row.settings["criterion"] != "none", str(row.settings)))
+    alike: dict[str, list[Row]] = {}
+    for row in alone:
+        key = json.dumps({name: value for name, value in row.settings.items() if name not in STEERING}, sort_keys=True)
+        alike.setdefault(key, []).append(row)
+    merged = []
+    for same in alike.values():
+        if all(_agree(one, other) for one, other in itertools.combinations(same, 2)):
+            records = {seed: record for row in reversed(same) for seed, record in row.records.items()}
+            same = [replace(same[0], records=dict(sorted(records.items())))]
+        merged += same
+    return [*(row for row in rows if not _is_whole(row)), *merged]
 
 
-def _leaves(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, inner in value.items():
-        if isinstance(inner, Mapping):
-            found += _leaves(inner, f"{prefix}{name}.")
-        elif (prefix + name).rpartition(".")[2] != "parent":  # None
-            found.append((prefix + name, inner))
-    return found
+def _is_whole(row: Row) -> bool:
+    """One-shot, with every architecture in some part: then all draw from the same ones."""
+    return row.role == "one-shot" and all(sum(record.parts) == len(benchmark(record.spec.benchmark).space)
+                                          for record in row.records.values())
 
 
-def _unused(name: str) -> bool:
-    own = name.rpartition("parent.")[2]
-    return own != name and own.partition(".")[0] in UNUSED
+def _agree(one: Row, other: Row) -> bool:
+    """Whether the seeds that both have gave the same numbers; those within parts depend on the parts."""
+    def numbers(record: Record) -> list[dict[str, Any]]:
+        return [{**found, "decomposition": None} for found in record.populations.values()]
+
+    return all(numbers(one.records[seed]) == numbers(other.records[seed]) for seed in one.records if seed in other.records)

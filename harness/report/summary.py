@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.errors import DataError, printable
 from harness.store import read_json
 
 MISSING = "\N{EN DASH}"
@@ -36,9 +37,9 @@ def summary(metrics: Mapping[str, Any], folder: Path | None = None) -> Renderabl
                    [(LABELS[name], interval(metrics["labels"][name])) for name in found])
     sizes = zip(metrics["part_names"], metrics["parts"], strict=True)
     parts = table(("part", "architectures"), [(name, f"{size:,}") for name, size in sizes])
-    lines = [Text(budget_line(metrics["budget"]))]
-    if folder is not None and (line := time_line(folder)):
-        lines.append(Text(line))
+    lines = [line(budget_line(metrics["budget"]))]
+    if folder is not None and (took := time_line(folder)):
+        lines.append(line(took))
     return Group(judged, Text(), labels, Text(), parts, Text(), *lines)
 
 
@@ -56,10 +57,10 @@ def measures_table(populations: Mapping[str, Mapping[str, Any]], title: str) -> 
                      three(top["value"]), two(regret["mean"])))
         if found["n_undefined"]:
             finite = found["tau_finite"]
-            lines.append(Text(f"{name}: undefined estimates ({found['n_undefined']:,}) are ranked last; without them tau-b is "
+            lines.append(line(f"{name}: undefined estimates ({found['n_undefined']:,}) are ranked last; without them tau-b is "
                               f"{interval(finite)} (n = {finite['n']:,})."))
-    lines.append(Text(MEASURES if split else MEASURES.replace(WITHIN, ""), style="dim"))
-    return Group(Text(title, style="bold"), Text(), table(heads, rows), *lines)
+    lines.append(line(MEASURES if split else MEASURES.replace(WITHIN, ""), style="dim"))
+    return Group(line(title, style="bold"), Text(), table(heads, rows), *lines)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
@@ -67,11 +68,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
 
     As wide as it needs to be, since a terminal that is too narrow had better fold a line than lose a digit.
     """
-    cells = [tuple(cell if isinstance(cell, Text) else Text(cell) for cell in row) for row in rows]
+    cells = [tuple(cell if isinstance(cell, Text) else line(cell) for cell in row) for row in rows]
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     needed = 0
-    for i, head in enumerate(map(Text, heads)):
-        width = max(cell_len(line) for text in (head, *(row[i] for row in cells)) for line in text.plain.split("\n"))
+    for i, head in enumerate(map(line, heads)):
+        width = max(cell_len(each) for text in (head, *(row[i] for row in cells)) for each in text.plain.split("\n"))
         made.add_column(head, justify="right" if i else "left", width=width, no_wrap=True, vertical="top")
         needed += width + 2 * (i < len(heads) - 1)
     made.width = needed
@@ -85,7 +86,12 @@ def as_text(renderable: RenderableType, width: int = 120) -> str:
     sink = StringIO()
     console = Console(file=sink, width=width, color_system=None, force_terminal=False, highlight=False, markup=False)
     console.print(renderable, crop=False)
-    return "".join(line.rstrip() + "\n" for line in sink.getvalue().splitlines())
+    return "".join(each.rstrip() + "\n" for each in sink.getvalue().splitlines())
+
+
+def line(text: str, style: str = "") -> Text:
+    """Text as it may be printed, whoever wrote it: neither markup nor an order to the terminal."""
+    return Text(printable(text), style=style)
 
 
 # ---- numbers as text
@@ -131,11 +137,14 @@ def time_line(folder: Path) -> str:
     stages = read_json(path, "provenance/1") if path.exists() else {}
     found = []
     trained = [facts for stage, facts in sorted(stages.items()) if stage.startswith("supernet-")]
-    if trained:
-        found.append(f"training {clock(sum(facts['process_seconds'] for facts in trained))} on "
-                     f"{trained[0]['device']}, summed over {len(trained)} process{'es' if len(trained) > 1 else ''}")
-    found += [f"estimates {clock(facts['seconds'])} for {facts['architectures']:,} architectures"
-              for stage, facts in sorted(stages.items()) if stage.startswith("estimates") and "seconds" in facts]
+    try:
+        if trained:
+            found.append(f"training {clock(sum(facts['process_seconds'] for facts in trained))} on "
+                         f"{trained[0]['device']}, summed over {len(trained)} process{'es' if len(trained) > 1 else ''}")
+        found += [f"estimates {clock(facts['seconds'])} for {facts['architectures']:,} architectures"
+                  for stage, facts in sorted(stages.items()) if stage.startswith("estimates") and "seconds" in facts]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is not what a run writes ({error}); delete it.") from error
     return f"Time: {', '.join(found)}." if found else ""
 
 

@@ -2,18 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from math import isnan
+from math import isnan, nan
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.experiments.factorial import TOLERANCE
+from benchmarks.errors import DataError
+from harness.experiments.factorial import Result
 from harness.experiments.power import ALPHA, POWER, Spread, detectable_between, pooled
-from harness.experiments.sweep import Sweep, named
+from harness.experiments.sweep import Failure, Sweep, named, shown, unseeded
+from harness.report.attribution import inequality_line
 from harness.report.summary import MISSING, interval, scaled, table, three
-from harness.runs.collection import collect
+from harness.runs.collection import read_record
 from harness.runs.spec import RunSpec
 from harness.store import results_home, run_folders
 
@@ -22,14 +23,19 @@ def design_lines(sweep: Sweep, sd: float | None) -> list[str]:
     """What is said before a sweep starts: its size, what it cannot run, unequal budgets, and the least difference it can find."""
     done = sum(cell.finished for cell in sweep.cells)
     lines = [f"{len(sweep.cells)} cells, {done} of them finished: {' x '.join(sweep.factors)}"]
-    reasons = Counter(each.reason for each in sweep.refused)
-    first = {each.reason: named(each.varied) for each in reversed(sweep.refused)}
-    lines += [f"Cannot run {first[reason]}{f' and {n - 1} more' if n > 1 else ''}: {reason}" for reason, n in reasons.items()]
-    passes = sorted({cell.spec.passes for cell in sweep.cells})
-    if passes[-1] > TOLERANCE * passes[0]:
-        lines.append(f"Budgets are unequal: from {passes[0]:,} to {passes[-1]:,} subnet passes a run; what looks like an effect "
-                     "can be the budget.")
+    lines += refusal_lines(sweep.refused)
+    results = [Result({name: shown(value) for name, value in cell.varied.items() if name != "seed"}, cell.spec.seed, nan,
+                      cell.spec.passes, nan) for cell in sweep.cells]
+    if passes := inequality_line(results, "passes"):
+        lines.append(f"Budgets are unequal: subnet {passes}; what looks like an effect can be the budget.")
     return [*lines, *detectable_lines(sweep, sd)]
+
+
+def refusal_lines(refused: Sequence[Failure]) -> list[str]:
+    """A line for each reason, with the first cell that has it."""
+    reasons = Counter(each.reason for each in refused)
+    first = {each.reason: named(each.varied) for each in reversed(refused)}
+    return [f"Cannot run {first[reason]}{f' and {n - 1} more' if n > 1 else ''}: {reason}" for reason, n in reasons.items()]
 
 
 def detectable_lines(sweep: Sweep, sd: float | None) -> list[str]:
@@ -37,11 +43,13 @@ def detectable_lines(sweep: Sweep, sd: float | None) -> list[str]:
     seeds = len({cell.spec.seed for cell in sweep.cells})
     if seeds < 2:
         return ["Minimum detectable difference: none, as one seed says nothing about noise; more seeds do."]
-    spread = Spread(sd, 0, 0) if sd else spread_at_hand(sweep)
+    spread, damaged = (Spread(sd, 0, 0), []) if sd else spread_at_hand(sweep)
+    left_out = [f"Left out of the spread over seeds, {len(damaged)} in all: {damaged[0]}"] if damaged else []
     if spread is None:
         unit = detectable_between(1.0, 1, seeds)
-        return [f"Minimum detectable difference between two cells with {seeds} seeds: {unit:.2f} standard deviations over seeds; "
-                "no finished runs of this budget say how large that is, so give --sd, or plan again once some are there."]
+        return [*left_out, f"Minimum detectable difference between two cells with {seeds} seeds: {unit:.2f} standard deviations "
+                "over seeds; no finished runs of this budget say how large that is, so give --sd, or plan again once some are "
+                "there."]
     source = "as given" if sd else f"pooled over {spread.values} runs in {spread.groups} groups"
     found = [f"{three(detectable_between(spread.sd, 1, seeds))} between two cells"]
     for factor in sweep.factors:
@@ -49,24 +57,26 @@ def detectable_lines(sweep: Sweep, sd: float | None) -> list[str]:
         if factor != "seed" and levels > 1:
             cells = len(sweep.cells) / seeds / levels
             found.append(f"{three(detectable_between(spread.sd, cells, seeds))} of {factor} (mean of {cells:g} cells a level)")
-    return [f"Minimum detectable difference of tau with {seeds} seeds (two-sided t, alpha {ALPHA:g}, power {POWER:g}, sd over "
-            f"seeds {spread.sd:.4f} {source}, cells taken as independent): {'; '.join(found)}."]
+    return [*left_out, f"Minimum detectable difference of tau with {seeds} seeds (two-sided t, alpha {ALPHA:g}, power {POWER:g}, "
+            f"sd over seeds {spread.sd:.4f} {source}, cells taken as independent): {'; '.join(found)}."]
 
 
-def spread_at_hand(sweep: Sweep) -> Spread | None:
-    """The spread of tau over seeds of all finished runs that share benchmark, budget, truth and estimation with a cell."""
-    wanted = {_circumstances(cell.spec) for cell in sweep.cells}
+def spread_at_hand(sweep: Sweep) -> tuple[Spread | None, list[str]]:
+    """The spread of tau over seeds of all finished runs that share benchmark, budget, truth and estimation with a cell; and why
+    some runs cannot be read, which are left out."""
+    wanted, damaged = {_circumstances(cell.spec) for cell in sweep.cells}, []
     groups: dict[str, dict[int, float]] = {}
-    for record in collect(run_folders(results_home())).records if run_folders(results_home()) else ():
+    for path in (path for folder in run_folders(results_home()) for path in sorted(folder.glob("metrics-*.json"))):
+        try:
+            record = read_record(path)
+        except DataError as error:
+            damaged.append(str(error))
+            continue
         value = record.value("tau", "value")
         if not isnan(value) and _circumstances(record.spec) in wanted:
-            alike = repr((_unseeded(record.spec), record.population))
+            alike = repr((unseeded(record.spec), record.population))
             groups.setdefault(alike, {})[record.spec.seed] = value
-    return pooled([list(group.values()) for group in groups.values()])
-
-
-def _unseeded(spec: RunSpec) -> RunSpec:
-    return replace(spec, seed=0, parent=spec.parent and _unseeded(spec.parent))
+    return pooled([list(group.values()) for group in groups.values()]), damaged
 
 
 def _circumstances(spec: RunSpec) -> tuple[Any, ...]:
@@ -75,10 +85,10 @@ def _circumstances(spec: RunSpec) -> tuple[Any, ...]:
 
 def sweep_table(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """The finished cells of a sweep, one a line."""
-    shown = [factor for factor in sweep.factors if len({cell.varied[factor] for cell in sweep.cells}) > 1]
+    varying = [factor for factor in sweep.factors if len({cell.varied[factor] for cell in sweep.cells}) > 1]
     others = list(dict.fromkeys(name for row in rows for name in row if name.startswith("tau, ")))
     heads = ("cell", "tau-b\n[95 % interval]", *(name.replace("tau, ", "tau-b,\n") for name in others), "passes", "FLOPs")
-    lines = [(" ".join(f"{name}={row[name]}" for name in shown) or MISSING, interval({**row, "value": row["tau"]}),
+    lines = [(" ".join(f"{name}={row[name]}" for name in varying) or MISSING, interval({**row, "value": row["tau"]}),
               *(three(row.get(name)) for name in others), f"{row['passes']:,}", scaled(row["flops"]).strip()) for row in rows]
     judged = ", ".join(dict.fromkeys(str(row["population"]) for row in rows))
     missing = len(sweep.cells) + len(sweep.refused) - len(rows)

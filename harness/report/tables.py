@@ -13,7 +13,7 @@ from harness.report.summary import MISSING, scaled, three, two
 from harness.runs.collection import Record
 
 CONTROLS = {"one-shot": "one-shot: a single supernet that no partition steers", "random": "random: parts drawn by chance",
-            "oracle": "oracle: parts made by the truth itself"}
+            "oracle": "oracle: made by the truth itself"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class Table:
         return tuple(sorted({seed for row in self.rows for seed in row.records}))
 
     @property
+    def judged_by_truth(self) -> bool:
+        """Whether the estimator ranks by the truth itself."""
+        return any(record.uses_truth("estimator") for row in self.rows for record in row.records.values())
+
+    @property
     def tested(self) -> bool:
         """Whether some row has several seeds, without which nothing is marked."""
         return any(len(row.records) > 1 for row in self.rows)
@@ -70,7 +75,7 @@ class Table:
     @cached_property
     def heads(self) -> tuple[str, ...]:
         """Of the columns of `cells`."""
-        others = ("supernets", "parameters", "passes", "FLOPs", *(each.head for each in self.measures), "ceiling")
+        others = ("supernets", "parameters", "passes", "FLOPs", *(each.head for each in self.measures), f"ceiling of {TAU.head}")
         last = ["criterion", *others, *(name.rpartition(".")[2] for name in self.settings)]
         names = ((name if last.count(short := name.rpartition(".")[2]) > 1 else short) for name in self.settings)
         return ("criterion", *names, *others)
@@ -121,10 +126,13 @@ class Table:
         over = f"Mean ± standard deviation (number of seeds) over the seeds {', '.join(map(str, seeds))}{uneven}."
         if len(seeds) == 1:
             over = f"One seed ({seeds[0]}), so there is no spread."
-        about = "" if len({row.first.budget.passes for row in self.rows}) == 1 else f" (equal within {ROUNDING:.0%})"
+        budgets = [record.budget for row in self.rows for record in row.records.values()]
+        passes, images = ({getattr(each, name) for each in budgets} for name in ("passes", "images"))
+        about = f" (equal within {ROUNDING:.0%})" if len(passes) > 1 or len(images) > 1 else ""
+        uses = " The estimator uses the truth itself, so no row is a method." if self.judged_by_truth else ""
         return [f"Kendall's tau-b of estimates with the truth {asked.truth}, population: {judged}; estimates: {asked.estimator} "
-                f"on {asked.images}.", over,
-                f"Budget of every row: {asked.passes:,} subnet passes, {asked.trained:,} training images{about}; FLOPs: a "
+                f"on {asked.images}.{uses}", over,
+                f"Budget of every row: {extent(passes)} subnet passes, {extent(images)} training images{about}; FLOPs: a "
                 "multiply-add is one; parameters: of all supernets."]
 
     def _meaning(self) -> list[str]:
@@ -145,7 +153,10 @@ class Table:
         said = [f"Bold: a tau-b better than that of every other row{oracle} in two-sided paired t tests over common seeds, "
                 f"Holm-corrected, at {LEVEL:.0%}; underlined: the second; other columns are not tested."]
         if stand.best is not None and stand.differences and not stand.significant:
-            if (other := stand.closest) is None:
+            if (other := stand.ahead) is not None:
+                said.append(f"No row is bold: {self.describe(stand.best)}, the best by its own seeds, is behind "
+                            f"{self.describe(other)} on the common seeds (corrected p = {stand.adjusted[other]:.2g}).")
+            elif (other := stand.closest) is None:
                 said.append(f"No row is bold: not every other one has two seeds in common with {self.describe(stand.best)} that "
                             "differ.")
             else:
@@ -201,6 +212,11 @@ def spread_text(found: Spread, number: Callable[[float | None], str], count: boo
     """0.642 ± 0.007 (3): mean, standard deviation, and how many values where `count` says so."""
     text = number(found.mean) if isnan(found.sd) else f"{number(found.mean)} ± {number(found.sd)}"
     return f"{text} ({found.n})" if count and not isnan(found.mean) else text
+
+
+def extent(values: set[int]) -> str:
+    """600, or 600 to 606."""
+    return " to ".join(f"{value:,}" for value in sorted({min(values), max(values)}))
 
 
 def setting_text(value: Any) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.report.summary import table
-from harness.runs.verification import DIFFERENT, Check, Verification
+from harness.report.summary import line, table
+from harness.runs.check import DIFFERENT, Check
+from harness.runs.verification import Verification
 
 # More differences than these of one check follow from the first ones.
 MOST = 5
@@ -16,13 +17,13 @@ def verification_table(found: Sequence[Verification]) -> RenderableType:
     """A row a run, what differs, and what was not checked and why."""
     rows = [(each.folder.name, each.state) for each in found]
     lines: list[RenderableType] = [table(("run", "verdict"), rows), Text()]
-    lines += [Text(line) for each in found for line in differences(each)]
+    lines += [line(said) for each in found for said in differences(each)]
     reasons: dict[str, int] = {}
     for each in found:
         for check in each.checks:
             if check.why and check.state != DIFFERENT:
                 reasons[f"{check.what}: {check.why}"] = reasons.get(f"{check.what}: {check.why}", 0) + 1
-    lines += [Text(f"Not checked ({number} of {len(found)} runs): {reason}", style="dim") for reason, number in reasons.items()]
+    lines += [line(f"Not checked ({number} of {len(found)} runs): {reason}", style="dim") for reason, number in reasons.items()]
     return Group(*lines)
 
 

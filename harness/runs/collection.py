@@ -1,14 +1,24 @@
 """Runs as records, from their files alone: no torch, no images and no truth is needed to read what runs found."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import nan
 from pathlib import Path
 from typing import Any
 
+from benchmarks.benchmark import benchmark
 from benchmarks.errors import DataError, UsageError
+from harness.runs.content import amount, count, measures, summarised, tau, text, texts
 from harness.runs.spec import RunSpec
 from harness.store import SPEC_SCHEMA, find_run, read_json, results_home
+
+# A folder with one of these is that of a run, whatever else was taken out of it.
+FILES = ("spec.json", "provenance.json", "metrics-*.json", "estimates-*.parquet")
+# Of copies of one run these may differ: where they lie, and what is left of what they were made from.
+OWN = ("folder", "estimates_file", "provenance", "sources", "needs")
+# Generations of a run; more are nobody's.
+MOST_GENERATIONS = 20
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,9 @@ class Record:
 
     key: of these metrics. truth: as captions name it. population: the one that the run is judged on; populations: by name, as
     `Measures.to_json()` gives them. labels: tau-b of part numbers alone. estimates_file: None where it is not there. provenance:
-    content of provenance.json, {} without one.
+    content of provenance.json, {} without one. sources: hashes of the images, the truth and the plug-ins that these metrics were
+    made with; without those that nothing names. needs: what "criterion", "parent" and "estimator" need (see criteria.base.NEEDS);
+    None in older files.
     """
 
     folder: Path
@@ -44,17 +56,24 @@ class Record:
     budget: Budget
     estimates_file: Path | None
     provenance: Mapping[str, Any]
+    sources: Mapping[str, str]
+    needs: Mapping[str, tuple[str, ...]] | None
 
     @property
     def name(self) -> str:
         """Of its folder."""
         return self.folder.name
 
-    @property
-    def sources(self) -> Mapping[str, str]:
-        """Hashes of images, truth and plug-ins that it was made with; {} where nothing says so."""
-        found: Mapping[str, str] = self.provenance.get("data_sha256", {})
-        return found
+    def uses_truth(self, *what: str) -> bool:
+        """Whether "criterion", "parent" or "estimator" was made with the truth, as far as its files say; no plug-in is opened."""
+        spec, ancestors = self.spec, []
+        parent = spec.parent
+        while parent is not None:
+            ancestors.append(parent.criterion)
+            parent = parent.parent
+        selectors = {"criterion": spec.criterion, "parent": " ".join(ancestors), "estimator": spec.estimator}
+        return any("truth" in (self.needs or {}).get(name, ()) or "oracle" in re.findall(r"[\w./:~-]+", selectors[name])
+                   for name in what)
 
     def value(self, *path: str, population: str | None = None) -> float:
         """A number of the measures, such as value("regret", "10", "mean"); NaN where it is not defined or not there."""
@@ -86,7 +105,7 @@ def collect(texts: Sequence[str | Path] = ()) -> Collection:
         for path in paths:
             record = read_record(path)
             known = records.setdefault(record.key, record)
-            if known.populations != record.populations:
+            if any(getattr(known, each.name) != getattr(record, each.name) for each in fields(Record) if each.name not in OWN):
                 raise DataError(f"{known.folder} and {record.folder} are copies of one run and disagree; `harness verify` says "
                                 "which one was changed, leave it out.")
     return Collection(tuple(records.values()), tuple(unfinished))
@@ -95,22 +114,50 @@ def collect(texts: Sequence[str | Path] = ()) -> Collection:
 def read_record(path: Path) -> Record:
     """The record of a metrics file, with what lies beside it; DataError when it is none."""
     metrics, took = read_json(path, "metrics/1"), path.parent / "provenance.json"
+    provenance = read_json(took, "provenance/1") if took.exists() else {}
     try:
-        spec, budget = RunSpec.from_dict(metrics["spec"]), metrics["budget"]
-        populations = dict(metrics["populations"])
-        for found in (metrics["population"], *populations):
-            int(populations[found]["tau"]["n"])
+        spec, budget = _spec(metrics["spec"]), metrics["budget"]
+        populations = {name: measures(found) for name, found in metrics["populations"].items()}
+        if (judged := text(metrics["population"])) not in populations:
+            raise KeyError(judged)
+        summarised(metrics)
         return Record(
-            folder=path.parent, key=str(metrics["key"]), spec=spec,
-            truth=str(metrics["truth"]), truth_key=str(metrics["truth_key"]),
-            population=metrics["population"], populations=populations, labels=dict(metrics["labels"]),
-            parts=tuple(map(int, metrics["parts"])), part_names=tuple(map(str, metrics["part_names"])),
-            budget=Budget(int(budget["supernets"]), int(budget["parameters"]), int(budget["passes"]), int(budget["images"]),
-                          float(budget["flops"])),
-            estimates_file=_estimates_file(path.parent, metrics.get("estimates")),
-            provenance=read_json(took, "provenance/1") if took.exists() else {})
+            folder=path.parent, key=text(metrics["key"]), spec=spec,
+            truth=text(metrics["truth"]), truth_key=text(metrics["truth_key"]),
+            population=judged, populations=populations, labels={name: tau(each) for name, each in metrics["labels"].items()},
+            parts=tuple(map(count, metrics["parts"])), part_names=tuple(map(text, metrics["part_names"])),
+            budget=Budget(count(budget["supernets"]), count(budget["parameters"]), count(budget["passes"]),
+                          count(budget["images"]), amount(budget["flops"])),
+            estimates_file=_estimates_file(path.parent, metrics.get("estimates")), provenance=provenance,
+            sources={**_sources(path.parent, spec, provenance), **texts(metrics.get("data_sha256", {}))},
+            needs={name: tuple(map(text, each)) for name, each in metrics["needs"].items()} if "needs" in metrics else None)
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
         raise _foreign(path, error) from error
+
+
+def _sources(folder: Path, spec: RunSpec, provenance: Mapping[str, Any]) -> dict[str, str]:
+    """What older metrics were made with, from the provenance, which names truth and estimator of the folder's own spec only."""
+    try:
+        found = texts(provenance.get("data_sha256", {}))
+    except (TypeError, AttributeError) as error:
+        raise _foreign(folder / "provenance.json", error) from error
+    first = spec_of(folder) if (folder / "spec.json").exists() else spec
+    for name in ("truth", "estimator"):
+        if getattr(first, name) != getattr(spec, name):
+            found.pop(name, None)
+    return found
+
+
+def _spec(content: Any) -> RunSpec:
+    """The spec in a file, of a benchmark and a dataset that there are."""
+    generations, ancestor = 0, content
+    while isinstance(ancestor, dict):
+        generations, ancestor = generations + 1, ancestor.get("parent")
+    if generations > MOST_GENERATIONS:
+        raise ValueError(f"it has {generations} generations")
+    spec = RunSpec.from_dict(content)
+    benchmark(spec.benchmark).check_dataset(spec.dataset)
+    return spec
 
 
 def _estimates_file(folder: Path, key: str | None) -> Path | None:
@@ -122,7 +169,8 @@ def _estimates_file(folder: Path, key: str | None) -> Path | None:
 def folders_of(texts: Sequence[str | Path] = ()) -> list[Path]:
     """The folders of runs, by name: each text is that of a run, the name of one, or a folder that holds some at any depth.
 
-    No text stands for $HARNESS_RESULTS. UsageError where there is no run.
+    No text stands for $HARNESS_RESULTS. Folders whose names begin with a dot are left out: they are still being packed.
+    UsageError where there is no run.
     """
     found = {folder for text in texts or (results_home(),) for folder in _folders(Path(text))}
     return sorted(found, key=lambda folder: (folder.name, folder))
@@ -131,11 +179,12 @@ def folders_of(texts: Sequence[str | Path] = ()) -> list[Path]:
 def _folders(folder: Path) -> list[Path]:
     if not folder.is_dir() and folder != results_home():
         return [find_run(str(folder))]
-    if (folder / "spec.json").is_file():
+    if any(path.is_file() for pattern in FILES for path in folder.glob(pattern)):
         return [folder]
-    found = [path.parent for path in folder.rglob("spec.json")]
+    found = [path.parent for pattern in FILES for path in folder.rglob(pattern)
+             if path.is_file() and not any(name.startswith(".") for name in path.relative_to(folder).parts)]
     if not found:
-        raise UsageError(f"There is no run in {folder}, as no folder there has a spec.json; name folders of runs, such as "
+        raise UsageError(f"There is no run in {folder}, as no folder there has files of one; name folders of runs, such as "
                          "results/published, or make one with `harness run`.")
     return found
 
@@ -144,7 +193,7 @@ def spec_of(folder: Path) -> RunSpec:
     """The spec that a run's folder was made for; DataError when it cannot be read."""
     content = read_json(folder / "spec.json", SPEC_SCHEMA)
     try:
-        return RunSpec.from_dict(content["spec"])
+        return _spec(content["spec"])
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
         raise _foreign(folder / "spec.json", error) from error
 

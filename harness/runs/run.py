@@ -18,7 +18,7 @@ from criteria.guard import number_of_parts
 from criteria.matching import GradientMatching
 from criteria.registry import criteria
 from harness.estimation.estimate import TOP, best
-from harness.estimation.estimators import check, estimator_sha256
+from harness.estimation.estimators import check, estimator_needs, estimator_sha256
 from harness.provenance import provenance
 from harness.runs.spec import Keys, RunSpec
 from harness.scoring.sample import sampled
@@ -75,8 +75,7 @@ class Run:
         if asked.norm == "recalibrated" and asked.calibration > (known := len(images.train) * images.copies):
             raise UsageError(f"estimation.calibration={asked.calibration} is more than the {known:,} training images of "
                              f"{spec.dataset}; choose fewer.")
-        look = f"{images.sha256} {images.split} {images.augmentation} {images.copies} {images.mean} {images.std}"
-        sources = {"images": sha256(look.encode()).hexdigest(), "truth": truth.sha256,
+        sources = {"images": images_sha256(images), "truth": truth.sha256,
                    "criterion": criteria.source_sha256(criterion), "sampler": samplers.source_sha256(sampler)}
         if code := estimator_sha256(spec.estimator):
             sources["estimator"] = code
@@ -88,6 +87,13 @@ class Run:
     @property
     def bench(self) -> Benchmark:
         return benchmark(self.spec.benchmark)
+
+    @property
+    def needs(self) -> dict[str, list[str]]:
+        """What its criterion, those of its ancestors and its estimator need, for readers of its files: they open no plug-in."""
+        ancestors = self.parent.needs if self.parent is not None else {"criterion": [], "parent": []}
+        return {"criterion": sorted(self.criterion.needs), "parent": sorted({*ancestors["criterion"], *ancestors["parent"]}),
+                "estimator": sorted(estimator_needs(self.spec.estimator))}
 
     @property
     def context(self) -> Context:
@@ -128,6 +134,12 @@ class Run:
         path = self.folder / "provenance.json"
         content = read_json(path, "provenance/1") if path.exists() else {"schema": "provenance/1", "data_sha256": self.sources}
         write_json(path, {**content, stage: {**facts, **provenance()}})
+
+
+def images_sha256(images: ImageData) -> str:
+    """Hash of the images and of how they are split and shown."""
+    look = f"{images.sha256} {images.split} {images.augmentation} {images.copies} {images.mean} {images.std}"
+    return sha256(look.encode()).hexdigest()
 
 
 def populations_of(spec: RunSpec, truth: GroundTruth) -> list[Population]:

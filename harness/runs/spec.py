@@ -11,6 +11,7 @@ from benchmarks.benchmark import benchmark
 from benchmarks.cost import Skeleton, layered_params, mixture_params
 from benchmarks.errors import UsageError
 from benchmarks.seeds import derive
+from harness.runs.content import typed
 
 # Raised when a stage's code changes what it computes; old files of that stage are then computed anew, beside the old ones.
 STAGE_VERSIONS = {"partition": 1, "weights": 1, "estimates": 1, "metrics": 1}
@@ -216,9 +217,10 @@ class RunSpec:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "RunSpec":
-        """The inverse of `as_dict`."""
+        """The inverse of `as_dict`; UsageError where a field is not of its type, as in a stranger's file."""
         nested = {"network": Network, "recipe": Recipe, "estimation": Estimation}
-        made = {name: nested[name](**value) if name in nested else value for name, value in fields.items()}
+        made = {name: nested[name](**typed(nested[name], value)) if name in nested else value
+                for name, value in typed(cls, fields).items()}
         if made.get("parent"):
             made["parent"] = cls.from_dict(made["parent"])
         return cls(**made)
@@ -238,7 +240,8 @@ class Keys:
     metrics: str
 
     @classmethod
-    def of(cls, spec: RunSpec, sources: dict[str, str], criterion_needs: frozenset[str]) -> "Keys":
+    def of(cls, spec: RunSpec, sources: dict[str, str], criterion_needs: frozenset[str], weights: str = "") -> "Keys":
+        """The keys of a run; weights: of trained supernets that its estimates were made with, instead of those of the spec."""
         # The place of a plug-in's file is no part of what it does; its content is.
         read_by = counted(spec)
         read_by |= {name: re.sub(r"[^\[\]=+]*\.py:", "", read_by[name]) for name in PLUGGABLE}
@@ -255,7 +258,7 @@ class Keys:
         partition = key("partition", ("benchmark", "dataset", "criterion", "k", "seed"), plugin=sources["criterion"],
                         **read)
         plugin = {"plugin": sources["sampler"]} if sources["sampler"] else {}
-        weights = key("weights", ("sampler", "share", "network", "recipe", "start"), partition=partition,
+        weights = weights or key("weights", ("sampler", "share", "network", "recipe", "start"), partition=partition,
                       images=sources["images"], **plugin)
         # A sample of architectures comes with the truth's top 150, so there the truth decides what is estimated.
         estimates = key("estimates", ("estimation",), weights=weights, **(truth if spec.estimation.architectures else {}))

@@ -203,8 +203,9 @@ def metrics_stage(run: Run, generation: Generation, estimates: Estimates, machin
                "truth_key": str(run.truth.key), "images": run.spec.estimation.split,
                "estimator": run.spec.estimator, "estimates": run.keys.estimates, "seed": run.spec.seed,
                "parts": list(partition.sizes), "part_names": list(partition.names), "budget": budget_of(generation),
-               **compared.to_json()}
+               "data_sha256": run.sources, "needs": run.needs, **compared.to_json()}
     write_json(run.metrics_file, content)
+    run.record(run.metrics_file.stem, {})
     return content
 
 
@@ -215,17 +216,24 @@ def budget_of(generation: Generation) -> dict[str, Any]:
     supernets; parameters_used: without the operations that no architecture of a supernet has, and
     without the copies of cells that none comes by.
     """
-    tasks, spec, spent = generation.tasks, generation.tasks[0].spec, _spent(generation)
-    space, parameters = benchmark(spec.benchmark).space, spec.parameters(generation.partition.k)
-    unused = sum(unused_params(space, spec.skeleton, space.codes[task.members]) for task in tasks)
-    if spec.share == "layers":
-        unused += unmet_params(space, spec.skeleton, tasks[0].thresholds)
+    tasks, spent = generation.tasks, _spent(generation)
     before, ancestor = dict.fromkeys(spent, 0), generation.parent
     while ancestor is not None:
         before = {name: before[name] + value for name, value in _spent(ancestor).items()}
         ancestor = ancestor.parent
-    return {"supernets": len(tasks), "parameters": parameters, "parameters_used": parameters - unused,
+    return {"supernets": len(tasks), "parameters": tasks[0].spec.parameters(generation.partition.k),
+            "parameters_used": parameters_used(tasks, generation.partition.k),
             **{name: spent[name] + before[name] for name in spent}, **({"inherited": before} if generation.parent else {})}
+
+
+def parameters_used(tasks: Sequence[Task], k: int) -> int:
+    """Parameters of all supernets of k parts, without those of operations and copies that none of their architectures has."""
+    spec = tasks[0].spec
+    space = benchmark(spec.benchmark).space
+    unused = sum(unused_params(space, spec.skeleton, space.codes[task.members]) for task in tasks)
+    if spec.share == "layers":
+        unused += unmet_params(space, spec.skeleton, tasks[0].thresholds)
+    return spec.parameters(k) - unused
 
 
 def _spent(generation: Generation) -> dict[str, Any]:

@@ -15,6 +15,12 @@ SECONDS = 14_400.0
 GRACE = 20.0
 
 
+def last_words(sentence: str) -> None:
+    """Why this process ends, for the user; a process that another one waits for puts its own in the place of this."""
+    sys.stderr.write(f"Error: {sentence}\n")
+    sys.stderr.flush()
+
+
 @contextmanager
 def deadline(criterion: str, seconds: float) -> Iterator[None]:
     """Interrupt the block, as Ctrl-C would, when it takes longer than that: RunError, naming the criterion.
@@ -66,7 +72,6 @@ class _Watch:
             self.expired = True
             signal.pthread_kill(self._watched, signal.SIGINT)
         if not self._over.wait(GRACE):
-            sys.stderr.write(f"Error: {self.sentence} and cannot be interrupted, so this command ends; make it faster or allow "
-                             "more with --time-limit.\n")
-            sys.stderr.flush()
+            last_words(f"{self.sentence} and cannot be interrupted, so its process ends; make it faster or allow more with "
+                       "--time-limit.")
             os._exit(RunError.exit_code)

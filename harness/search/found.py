@@ -14,7 +14,7 @@ from harness.estimation.estimators import ESTIMATED, kept_values
 from harness.runs.collection import Record, collect
 from harness.runs.spec import RunSpec
 from harness.search.random_curve import expected_best, position
-from harness.search.strategies import METHODS, World
+from harness.search.strategies import World, strategy
 from harness.store import read_frame
 
 
@@ -104,10 +104,11 @@ def truths_at_hand(spec: RunSpec) -> dict[str, GroundTruth]:
 
 
 def searches(world: World, method: str, seeds: Sequence[int], truths: Mapping[str, GroundTruth]) -> list[Found]:
-    """One search for each seed."""
+    """One search for each seed; UsageError for an unknown method."""
+    look = strategy(method)
     means, made = {dataset: truth.mean() for dataset, truth in truths.items()}, []
     for seed in seeds:
-        visits = METHODS[method](world, seed)
+        visits = look(world, seed)
         best = int(visits.best()[0])
         made.append(Found(seed, best, float(world.fitness[best]), len(visits),
                           {dataset: float(mean[best]) for dataset, mean in means.items()}))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.errors import UsageError
 from benchmarks.seeds import derive
 from benchmarks.space import Space
+from benchmarks.suggestion import suggestion
 
 # Of a random search and of regularised evolution: as many as the paper's evolution makes at most.
 EVALUATIONS = 1050
@@ -138,3 +139,10 @@ def exhaustive(world: World, seed: int) -> Visits:
 
 METHODS: dict[str, Callable[[World, int], Visits]] = {
     "evolution": evolution, "random": random_search, "exhaustive": exhaustive, "regularised": regularised}
+
+
+def strategy(name: str) -> Callable[[World, int], Visits]:
+    """The method of that name: a world and a seed in, what it looked at out. UsageError when there is none."""
+    if name not in METHODS:
+        raise UsageError(f"Unknown search method '{name}'{suggestion(name, METHODS) or ';'} choose one of {', '.join(METHODS)}.")
+    return METHODS[name]

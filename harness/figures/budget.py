@@ -1,0 +1,114 @@
+"""The figure of tau-b against the budget: a line for each configuration that was trained for several numbers of passes."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import TYPE_CHECKING
+
+from benchmarks.errors import DataError, UsageError
+from harness.figures.configurations import configurations, few
+from harness.figures.kind import Kind
+from harness.figures.panels import CHARACTERS_PER_INCH, shortened
+from harness.figures.sheet import DASHES, SERIES, broken, room, series, sheet
+from harness.report.summary import scaled, three
+from harness.report.tables import TAU, spread_text
+from harness.runs.collection import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PASSES = ("recipe.passes", "parent.recipe.passes")
+COLUMNS = ("panel", "configuration", "passes", "mean", "sd", "seeds")
+# Lines that can be told apart.
+MOST = len(SERIES) * len(DASHES)
+# In inches: the axes, a line of the legend, a title, and what stands between axes and legend.
+HEIGHT, LINE, TITLE, BELOW = 2.1, 0.16, 0.25, 0.42
+# Inches of a legend's symbol, and of what stands left of the legend.
+SYMBOL, LEFT = 0.5, 0.45
+
+
+def frame(records: Sequence[Record]) -> "pd.DataFrame":
+    """One row a configuration and budget (subnet passes of the training): mean and standard deviation of tau-b over its seeds.
+
+    Panels have runs of one question in them. A configuration with a single budget has no line and is left out. Raises UsageError
+    where all have.
+    """
+    import pandas as pd
+
+    shown = [(each.panel, each.name, sorted(each.rows, key=lambda row: row.first.budget.passes))
+             for each in few(configurations(records, PASSES, 2), MOST)]
+    if not shown:
+        raise UsageError("No two of these runs differ in their subnet passes alone, so there is no curve; run one of them again "
+                         "with another --set recipe.passes=N.")
+    made = [(panel, name, row.first.budget.passes, row.spread(TAU.of)) for panel, name, rows in shown for row in rows]
+    return pd.DataFrame([(*each, over.mean, over.sd, over.n) for *each, over in made], columns=list(COLUMNS))
+
+
+def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
+    """A panel for each question; its legend stands below it."""
+    panels = [found for _, found in frame.groupby("panel", sort=False)]
+    if not panels:
+        raise DataError("There is no tau-b to draw; give runs of several budgets.")
+    across = min(len(panels), columns)
+    rows = [panels[start:start + across] for start in range(0, len(panels), across)]
+    figure = sheet(columns, 1)
+    width = figure.get_figwidth() / across
+    lines = [max(ceil(found["configuration"].nunique() / _legend_columns(found, width)) for found in row) for row in rows]
+    heights = [HEIGHT + TITLE + LINE * number for number in lines]
+    figure.set_figheight(sum(heights))
+    made = figure.subplots(len(rows), across, squeeze=False, height_ratios=heights)
+    for row, line in zip(made, rows, strict=True):
+        for position, ax in enumerate(row):
+            if position < len(line):
+                axes(line[position], ax)
+            else:
+                ax.remove()
+    return figure
+
+
+def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
+    """The lines of a frame of one panel, and their legend below."""
+    from matplotlib.transforms import ScaledTranslation
+
+    ax = sheet(1, HEIGHT + TITLE + LINE * frame["configuration"].nunique()).subplots() if ax is None else ax
+    ax.grid(axis="y")
+    ax.set_xscale("log")
+    lines, names = [], []
+    for position, (name, line) in enumerate(frame.groupby("configuration", sort=False)):
+        colour, marker, dashes = series(position)
+        drawn = ax.errorbar(line["passes"], line["mean"], line["sd"].fillna(0.0), color=colour, marker=marker, linestyle=dashes,
+                            markersize=3.5, capsize=1.5, elinewidth=0.6)
+        lines.append(drawn.lines[0])
+        names.append(shortened(str(name), room(ax) - SYMBOL - LEFT))
+    ticks = sorted(frame["passes"].unique())
+    ax.set_xticks(ticks, [scaled(float(tick)).strip() for tick in ticks])
+    ax.set_xticks([], minor=True)
+    ax.set(xlabel="subnet passes", ylabel="tau-b")
+    ax.set_title(broken(frame["panel"].iloc[0], room(ax) - 0.3, 1), loc="left")
+    below = ax.transAxes + ScaledTranslation(0, -BELOW, ax.get_figure(root=True).dpi_scale_trans)  # type: ignore[union-attr]
+    ax.legend(lines, names, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, borderaxespad=0,
+              ncols=_legend_columns(frame, room(ax)), handlelength=3)
+    return ax
+
+
+def _legend_columns(frame: "pd.DataFrame", width: float) -> int:
+    longest = max(len(name) for name in frame["configuration"])
+    return max(1, min(frame["configuration"].nunique(), int((width - LEFT) / (SYMBOL + 0.15 + longest / CHARACTERS_PER_INCH))))
+
+
+def describe(frame: "pd.DataFrame") -> str:
+    """tau-b of each configuration at its lowest and at its highest budget."""
+    from harness.measures.statistics import Spread
+
+    said = []
+    for (_, name), line in frame.groupby(["panel", "configuration"], sort=False):
+        ends = [line.iloc[0], line.iloc[-1]][:len(line)]
+        said.append(f"{name}: " + ", ".join(
+            f"{spread_text(Spread(end['mean'], end['sd'], end['seeds']), three, True)} at {end['passes']:,}" for end in ends))
+    return ("Lines of tau-b, mean and standard deviation (number of seeds), against subnet passes. Fewest and most passes: "
+            f"{'; '.join(said)}.")
+
+
+KIND = Kind("budget", "tau-b against subnet passes, a line for each configuration", COLUMNS, frame, draw, describe,
+            ("panel", "configuration"))

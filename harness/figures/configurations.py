@@ -1,0 +1,83 @@
+"""Runs as figures compare them: by the question that they answer, and by the configuration that several seeds share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from benchmarks.errors import UsageError
+from harness.report.rows import Group, Question, Row, groups
+from harness.report.tables import setting_text
+from harness.runs.collection import Record
+
+# Said by the runs of one panel together, whatever they cost.
+COSTS = ("passes", "trained")
+
+
+@dataclass(frozen=True, eq=False)
+class Configuration:
+    """Rows of a table that are one configuration but for some free settings, such as the passes of a training.
+
+    panel: what the runs answer, in words. name: what tells it from the other configurations of its panel.
+    """
+
+    panel: str
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def first(self) -> Record:
+        """The record of the first row and the lowest seed."""
+        return self.rows[0].first
+
+
+def configurations(records: Sequence[Record], free: Sequence[str] = (), least: int = 1) -> list[Configuration]:
+    """The configurations of runs, panel by panel; those of fewer rows than `least` are left out.
+
+    free: dotted names of settings that do not tell them apart. Raises UsageError when two runs differ in nothing but their
+    numbers.
+    """
+    found: dict[Question, dict[str, list[Row]]] = {}
+    for group in groups(records):
+        panel = found.setdefault(replace(group.question, passes=0, trained=0), {})
+        for row in group.rows:
+            panel.setdefault(repr(sorted(_kept(row, free).items())), []).append(row)
+    shown = {question: [rows for rows in panel.values() if len(rows) >= least] for question, panel in found.items()}
+    titles = _titles([question for question, panel in shown.items() if panel])
+    return [Configuration(titles[question], name, tuple(rows)) for question, panel in shown.items()
+            for name, rows in zip(_names(question, panel, free), panel, strict=True)]
+
+
+def few(found: Sequence[Configuration], most: int) -> Sequence[Configuration]:
+    """The same; UsageError where they are more than a figure can hold."""
+    if len(found) > most:
+        raise UsageError(f"These runs have {len(found)} configurations and a figure holds at most {most}, as nobody could read "
+                         "more; name fewer runs.")
+    return found
+
+
+def _kept(row: Row, free: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.settings.items() if name not in free}
+
+
+def _names(question: Question, panel: Sequence[Sequence[Row]], free: Sequence[str]) -> list[str]:
+    rows = tuple(Row(rows[0].role, _kept(rows[0], free), rows[0].records) for rows in panel)
+    varying = Group(question, rows).varying
+    return [", ".join([row.name, *(_setting(name, row.settings, varying) for name in varying)]) for row in rows]
+
+
+def _setting(name: str, settings: Mapping[str, Any], varying: Sequence[str]) -> str:
+    """sbs, but gamma=2: words speak for themselves and numbers do not."""
+    value, short = settings.get(name), name.rpartition(".")[2]
+    if isinstance(value, str):
+        return value
+    twice = sum(other.rpartition(".")[2] == short for other in varying) > 1
+    return f"{name if twice else short}={setting_text(value)}"
+
+
+def _titles(questions: Sequence[Question]) -> dict[Question, str]:
+    """Benchmark and dataset, and whatever else tells two questions apart."""
+    others = [each.name for each in fields(Question) if each.name not in ("benchmark", "dataset", *COSTS)
+              and any(getattr(one, each.name) != getattr(other, each.name) for one in questions for other in questions
+                      if (one.benchmark, one.dataset) == (other.benchmark, other.dataset))]
+    return {question: ", ".join([question.benchmark, question.dataset, *(getattr(question, name) for name in others)])
+            for question in questions}

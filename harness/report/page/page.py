@@ -1,0 +1,211 @@
+"""The HTML page of a report: its tables, its figures, and a page for each run, which the numbers lead to.
+
+Every page stands alone: style, script and drawings are in it, and its own policy forbids it to ask the network for anything.
+"""
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.folder import write_atomically
+from harness.measures.statistics import Difference
+from harness.measures.tau import number
+from harness.report.page.drawing import inlined
+from harness.report.page.sheet import JUDGED, STAGES, sheet
+from harness.report.plates import Plate, dataset_of, file_name
+from harness.report.rows import Row
+from harness.report.summary import MEASURES, MISSING, scaled, three
+from harness.report.tables import Table
+from harness.runs.collection import Record
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+HERE = Path(__file__).parent
+FILTERS = ("benchmark", "criterion", "k")
+IMPORT = {"nasbench201": "harness data import FILE --as nasbench201"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text, and the number to sort by where it is one."""
+
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run below its configuration, with the page that its numbers lead to."""
+
+    seed: int
+    page: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A row of a table with its runs. facts: by the names of FILTERS. gap: its difference to the best row, in words."""
+
+    name: str
+    role: str
+    mark: str
+    facts: Mapping[str, str]
+    cells: tuple[Cell, ...]
+    runs: tuple[Run, ...]
+    gap: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table as the page shows it."""
+
+    number: int
+    made: Table
+    asked: str
+    files: tuple[tuple[str, str], ...]
+    rows: tuple[Configuration, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plate as the page shows it; the drawing of one column is for telephones."""
+
+    number: int
+    plate: Plate
+    drawings: tuple["Markup", ...]
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """All about one dataset. absent: the figures that only wait for a truth, and the command that brings it."""
+
+    anchor: str
+    title: str
+    tables: tuple[Listing, ...]
+    figures: tuple[Figure, ...]
+    absent: tuple[Plate, ...]
+    how: str
+
+
+def write_page(tables: Sequence[tuple[Table, Sequence[Path]]], plates: Sequence[Plate], said: Sequence[str],
+               folder: Path) -> Path:
+    """Write index.html and runs/<name>.html into a folder, and return the path of the first; RunError when one cannot be written.
+
+    tables: with their files; said: sentences about all of it.
+    """
+    records = [record for made, _ in tables for row in made.rows for record in row.records.values()]
+    pages = _pages(records)
+    parts = _parts(tables, plates, pages, folder)
+    said = [*said, *(f"The figure '{plate.kind}' of {plate.dataset} is left out: {plate.why}" for plate in plates
+                     if plate.why and not plate.absent)]
+    rows = [row for part in parts for made in part.tables for row in made.rows]
+    choices = {name: sorted({row.facts[name] for row in rows}, key=lambda text: (len(text) if text.isdecimal() else 0, text))
+               for name in FILTERS}
+    about = {"runs": len(records), "configurations": len(rows), "tables": len(tables),
+             "figures": sum(len(part.figures) for part in parts)}
+    index = folder / "index.html"
+    write_atomically(index, _render("index.html.jinja", parts=parts, said=said, choices=choices, about=about))
+    for record in records:
+        write_atomically(folder / pages[record.key], _render("run.html.jinja", run=sheet(record), judged=JUDGED, stages=STAGES,
+                                                             meaning=MEASURES, up="../index.html"))
+    return index
+
+
+def _pages(records: Sequence[Record]) -> dict[str, str]:
+    """The page of each record, by its key, relative to the index."""
+    names = Counter(file_name(record.name) for record in records)
+    return {record.key: f"runs/{name if names[name] == 1 else f'{name}.{file_name(record.key)}'}.html"
+            for record in records for name in [file_name(record.name)]}
+
+
+def _parts(tables: Sequence[tuple[Table, Sequence[Path]]], plates: Sequence[Plate], pages: Mapping[str, str],
+           folder: Path) -> list[Part]:
+    shown = [_listing(i, made, files, pages, folder) for i, (made, files) in enumerate(tables, 1)]
+    drawn = [_figure(i, plate, folder) for i, plate in enumerate((plate for plate in plates if plate.files), 1)]
+    parts = []
+    for dataset in sorted({dataset_of(made.made.rows[0].first) for made in shown}):
+        bench, _, name = dataset.partition(" ")
+        parts.append(Part(
+            file_name(dataset), f"{name} ({bench})",
+            tuple(each for each in shown if dataset_of(each.made.rows[0].first) == dataset),
+            tuple(each for each in drawn if each.plate.dataset == dataset),
+            tuple(each for each in plates if each.absent and each.dataset == dataset),
+            IMPORT.get(bench, f"harness data build {bench}")))
+    return parts
+
+
+def _listing(position: int, made: Table, files: Sequence[Path], pages: Mapping[str, str], folder: Path) -> Listing:
+    asked = made.question
+    return Listing(position, made, f"{asked.population}; {asked.estimator} on {asked.images}; {asked.passes:,} subnet passes",
+                 _links(files, folder), tuple(_configuration(made, i, pages) for i in range(len(made.rows))))
+
+
+def _figure(position: int, plate: Plate, folder: Path) -> Figure:
+    drawings = tuple(inlined(svg, f"f{position}{size}", plate.words) for svg, size in zip(plate.svgs, "wn", strict=False))
+    return Figure(position, plate, drawings, _links(plate.files, folder))
+
+
+def _links(files: Sequence[Path], folder: Path) -> tuple[tuple[str, str], ...]:
+    """(address, kind) of files in the folder of the page."""
+    return tuple((path.relative_to(folder).as_posix(), path.suffix[1:]) for path in files)
+
+
+def _configuration(made: Table, position: int, pages: Mapping[str, str]) -> Configuration:
+    row, spec = made.rows[position], made.rows[position].first.spec
+    values = _values(made, row)
+    cells = tuple(Cell(text, value) for text, value in zip(made.cells[position][1:], values, strict=True))
+    runs = tuple(Run(seed, pages[record.key], _cells(made, record)) for seed, record in row.records.items())
+    gap = made.standing.differences.get(position)
+    facts = {"benchmark": spec.benchmark, "criterion": str(row.settings["criterion"]), "k": str(spec.k)}
+    return Configuration(row.name, row.role, made.mark(position), facts, cells, runs,
+                         "" if gap is None else _gap(gap, made.standing.adjusted[position]))
+
+
+def _values(made: Table, row: Row) -> list[float | None]:
+    """What the cells of a row behind its name are sorted by; None = by their text."""
+    settings = [row.settings.get(name) for name in made.settings]
+    budget = row.first.budget
+    measured = [budget.supernets, budget.parameters, budget.passes, row.flops,
+                *(row.spread(each.of).mean for each in made.measures), row.first.value("tau", "ceiling")]
+    return [float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None for value in settings] + [
+        number(value) for value in measured]
+
+
+def _cells(made: Table, record: Record) -> tuple[Cell, ...]:
+    """The measured numbers of one run, in the columns behind the settings."""
+    budget = record.budget
+    texts = [f"{budget.supernets:,}", f"{budget.parameters:,}", f"{budget.passes:,}", scaled(budget.flops).rstrip(),
+             *(each.text(each.of(record)) for each in made.measures), three(record.value("tau", "ceiling"))]
+    return tuple(map(Cell, texts))
+
+
+def _gap(gap: Difference, corrected: float) -> str:
+    if isnan(gap.mean):
+        return ""
+    text = f"The best row minus this one, paired by seed: {gap.mean:+.3f}"
+    return text + ("." if isnan(gap.p) else f" [{gap.low:+.3f}, {gap.high:+.3f}], corrected p = {corrected:.2g}.")
+
+
+def _render(name: str, **content: Any) -> bytes:
+    script = (HERE / "page.js").read_text()
+    allowed = b64encode(sha256(script.encode()).digest()).decode()
+    text: str = _environment().get_template(name).render(
+        style=(HERE / "style.css").read_text(), script=script, allowed=allowed, missing=MISSING, **content)
+    return text.encode(errors="replace")
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+                       undefined=StrictUndefined)
