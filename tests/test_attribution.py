@@ -93,6 +93,15 @@ def test_a_factorial_is_found_in_rows_in_any_order() -> None:
     assert (made.factors, made.seeds, made.left_out) == (FACTORS, (0, 1, 2), {})
 
 
+def test_runs_that_have_little_in_common_are_refused_before_all_cells_are_listed() -> None:
+    levels = [{f"field {i}": str(i == run) for i in range(60)} for run in range(4)]
+    with pytest.raises(UsageError, match=r"No seed has all 16 cells of field 0 x field 1 x field 2 x field 3: seed 0 lacks "):
+        factorial([Result(each, 0, 0.5, 60, 1e9) for each in levels])
+    levels = [{f"field {i}": str(i % 4 == run) for i in range(60)} for run in range(4)]
+    with pytest.raises(UsageError, match=r"No seed has all 1,152,921,504,606,846,976 cells of field 0 .* and .* more; "):
+        factorial([Result(each, 0, 0.5, 60, 1e9) for each in levels])
+
+
 def test_a_seed_that_lacks_a_cell_is_left_out_and_named() -> None:
     rows = results(np.zeros((3, 2, 3)))
     made = factorial([row for row in rows if (row.seed, *row.levels.values()) != (1, "part", "sbs")])

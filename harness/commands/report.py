@@ -24,7 +24,7 @@ def report(runs: tuple[str, ...], html: bool, out: Path | None, jobs: int, as_js
     """Tables of finished runs, as Markdown, CSV and LaTeX: a row a configuration, its seeds as mean and spread; and figures.
 
     RUNS are folders or names of runs, or folders that hold some; by default those of `harness list runs`. Runs that cannot be
-    compared stand in several tables, and the reason is said. Figures, as PDF, PNG and CSV, show all runs of a dataset.
+    compared stand in several tables, and the reason is said. Figures, as PDF, PNG and CSV, show the runs of a table.
     """
     from rich.console import Group
     from rich.text import Text
@@ -46,7 +46,7 @@ def report(runs: tuple[str, ...], html: bool, out: Path | None, jobs: int, as_js
     folder = out or results_home() / "report"
     paths = [write_table(each, folder) for each in made]
     with Reporter() as reporter:
-        drawn = plates(found.records, folder / "figures", html, jobs, reporter.step)
+        drawn = plates(split, folder / "figures", html, jobs, reporter.step)
     notes = []
     if len(made) > 1:
         notes.append(f"There are {len(made)} tables, since the runs differ in {differing(split)}.")
@@ -57,10 +57,10 @@ def report(runs: tuple[str, ...], html: bool, out: Path | None, jobs: int, as_js
                            for plate in drawn],
                "unfinished": [str(run) for run in found.unfinished], "said": notes}
     lines = [part for each in made for part in (table_text(each), Text())]
-    left_out: dict[tuple[str, str], list[str]] = {}
+    left_out: dict[tuple[str, str], dict[str, None]] = {}
     for plate in drawn:
         if plate.why:
-            left_out.setdefault((plate.dataset, plate.why), []).append(plate.kind)
+            left_out.setdefault((plate.dataset, plate.why), {})[plate.kind] = None
     said = notes + [f"Without figures of {dataset}: {', '.join(kinds)}. {why}" for (dataset, why), kinds in left_out.items()]
     number = sum(not plate.why for plate in drawn)
     ends = [f"{len(made)} table{'s' * (len(made) > 1)} in {folder}"]

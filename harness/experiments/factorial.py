@@ -1,9 +1,9 @@
 """Results of runs as a full factorial: every combination of levels for every seed. Pure: rows in, an array out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
-from math import isnan
+from itertools import islice, product
+from math import isnan, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,15 +63,15 @@ def factorial(results: Sequence[Result]) -> Factorial:
         if not isnan(result.tau) and cells.setdefault(cell, result.tau) != result.tau:
             raise UsageError(f"Two runs with different results are {result.name} of seed {result.seed}; keep one of them with "
                              "--where FIELD=VALUE.")
-    wanted = list(product(*(levels[factor] for factor in factors)))
-    missing = {seed: [cell for cell in wanted if cell not in cells] for seed, cells in found.items()}
-    seeds = tuple(sorted(seed for seed, cells in missing.items() if not cells))
-    named = {seed: _named(factors, cells) for seed, cells in sorted(missing.items()) if cells}
-    if not seeds:
-        fewest = min(named, key=lambda seed: len(missing[seed]))
-        raise UsageError(f"No seed has all {len(wanted)} cells of {' x '.join(factors)}: seed {fewest} lacks {named[fewest]}; "
-                         "run them, or choose a part of the cells that is complete with --where FIELD=VALUE.")
     shape = tuple(len(levels[factor]) for factor in factors)
+    missing = {seed: prod(shape) - len(cells) for seed, cells in sorted(found.items())}
+    named = {seed: _named(factors, levels, found[seed], number) for seed, number in missing.items() if number}
+    seeds = tuple(seed for seed, number in missing.items() if not number)
+    if not seeds:
+        fewest = min(named, key=lambda seed: missing[seed])
+        raise UsageError(f"No seed has all {prod(shape):,} cells of {' x '.join(factors)}: seed {fewest} lacks {named[fewest]}; "
+                         "run them, or choose a part of the cells that is complete with --where FIELD=VALUE.")
+    wanted = list(_cells(factors, levels))
     values = np.array([[found[seed][cell] for cell in wanted] for seed in seeds]).reshape(len(seeds), *shape)
     return Factorial(factors, tuple(levels[factor] for factor in factors), seeds, values, named)
 
@@ -91,7 +91,14 @@ def unequal(results: Sequence[Result], what: str) -> tuple[Result, Result] | Non
     return None
 
 
-def _named(factors: Sequence[str], cells: Sequence[tuple[str, ...]]) -> str:
-    named = [" ".join(f"{factor}={level}" for factor, level in zip(factors, cell, strict=True)) for cell in cells[:MOST_NAMED]]
-    more = len(cells) - len(named)
+def _cells(factors: Sequence[str], levels: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
+    """All of them, one by one: unrelated runs differ in so many fields that they could not be listed."""
+    return product(*(levels[factor] for factor in factors))
+
+
+def _named(factors: Sequence[str], levels: Mapping[str, Sequence[str]], there: Container[tuple[str, ...]], number: int) -> str:
+    """The first of the `number` cells that are missing, and how many more there are."""
+    cells = islice((cell for cell in _cells(factors, levels) if cell not in there), MOST_NAMED)
+    named = [" ".join(f"{factor}={level}" for factor, level in zip(factors, cell, strict=True)) for cell in cells]
+    more = number - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

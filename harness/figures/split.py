@@ -101,7 +101,7 @@ def partition_of(record: Record) -> tuple[Partition, bool]:
     known = estimates_of(record)
     label = np.full(len(space), -1, np.int16)
     label[known["index"]] = known["part"]
-    present = np.bincount(known["part"], minlength=len(record.part_names)) > 0
+    present = np.isin(np.arange(len(record.part_names)), known["part"])
     if not present.all():  # a part of which nothing was estimated cannot be shown, and none may be empty
         label[known["index"]] = np.where(known["part"] < 0, -1, (np.cumsum(present) - 1)[known["part"]])
     names = tuple(name for name, there in zip(record.part_names, present, strict=True) if there)

@@ -1,4 +1,4 @@
-"""The figures of a report: every kind that the runs of a dataset have something for, as files and as a page needs them."""
+"""The figures of a report: every kind that the runs of a table have something for, as files and as a page needs them."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.errors import Absent, DataError, UsageError
 from harness.figures.gallery import FIGURES
+from harness.report.rows import Group
 from harness.runs.collection import Record
 
 if TYPE_CHECKING:
@@ -15,24 +16,32 @@ if TYPE_CHECKING:
 
 # Below so many figures a process to draw, each process takes longer to begin than to draw.
 WORTHWHILE = 4
+# Kinds that compare runs of several tables; they are drawn of all runs of a dataset.
+ACROSS = ("budget",)
 
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure of the runs of one dataset.
+    """A figure of the runs of one table, or of all of a dataset.
 
-    kind: its name; about: one line on what it shows; words: what is to be seen. files: png, pdf and csv. svgs: across two columns
-    and in one, where they were asked for. why: the reason where there is none; absent: it is only that a truth is missing.
+    runs: the slug of the table's question, "" for all runs. kind: its name; words: what is to be seen. files: png, pdf and csv.
+    svgs: across two columns and in one, where they were asked for. why: the reason where there is none; absent: it is only that
+    a truth is missing.
     """
 
     dataset: str
+    runs: str
     kind: str
-    about: str
     words: str = ""
     files: tuple[Path, ...] = ()
     svgs: tuple[str, ...] = ()
     why: str = ""
     absent: bool = False
+
+    @property
+    def about(self) -> str:
+        """One line on what it shows."""
+        return FIGURES[self.kind].about
 
 
 def dataset_of(record: Record) -> str:
@@ -40,8 +49,8 @@ def dataset_of(record: Record) -> str:
     return f"{record.spec.benchmark} {record.spec.dataset}"
 
 
-def plates(records: Sequence[Record], folder: Path, svg: bool, jobs: int, report: Callable[..., None]) -> list[Plate]:
-    """Draw and write the figures of runs, dataset by dataset, in the order of the gallery; `report` gets (name, done, all).
+def plates(tables: Sequence[Group], folder: Path, svg: bool, jobs: int, report: Callable[..., None]) -> list[Plate]:
+    """Draw and write the figures of tables, one after another in the order of the gallery; `report` gets (name, done, all).
 
     jobs: processes at once, 0 = one a core. Figures that the runs have nothing for are left out. Raises RunError when a file
     cannot be written.
@@ -51,9 +60,14 @@ def plates(records: Sequence[Record], folder: Path, svg: bool, jobs: int, report
     from harness.parallel import spread
 
     datasets: dict[str, list[Record]] = {}
-    for record in records:
-        datasets.setdefault(dataset_of(record), []).append(record)
-    found = [made for dataset, each in sorted(datasets.items()) for kind in FIGURES if (made := _frame(kind, dataset, each))]
+    asked: list[tuple[Plate, Sequence[Record]]] = []
+    for each in tables:
+        records = [record for row in each.rows for record in row.records.values()]
+        dataset = dataset_of(records[0])
+        datasets.setdefault(dataset, []).extend(records)
+        asked += [(Plate(dataset, each.question.slug, kind), records) for kind in FIGURES if kind not in ACROSS]
+    asked += [(Plate(dataset, "", kind), every) for dataset, every in datasets.items() for kind in FIGURES if kind in ACROSS]
+    found = [made for plate, records in asked if (made := _frame(plate, records)) is not None]
     tasks = [(plate, frame, folder, svg) for plate, frame in found if frame is not None]
     done = 0
 
@@ -66,10 +80,9 @@ def plates(records: Sequence[Record], folder: Path, svg: bool, jobs: int, report
     return [plate if frame is None else next(drawn) for plate, frame in found]
 
 
-def _frame(name: str, dataset: str, records: Sequence[Record]) -> "tuple[Plate, pd.DataFrame | None] | None":
-    plate = Plate(dataset, name, FIGURES[name].about)
+def _frame(plate: Plate, records: Sequence[Record]) -> "tuple[Plate, pd.DataFrame | None] | None":
     try:
-        return plate, FIGURES[name].frame(records)
+        return plate, FIGURES[plate.kind].frame(records)
     except UsageError:
         return None
     except DataError as error:
@@ -80,7 +93,7 @@ def _draw(task: "tuple[Plate, pd.DataFrame, Path, bool]", report: Callable[..., 
     plate, frame, folder, svg = task
     kind = FIGURES[plate.kind]
     try:
-        files = kind.write(frame, folder / file_name(f"{plate.kind}-{plate.dataset}"))
+        files = kind.write(frame, folder / file_name(f"{plate.kind}-{plate.runs or plate.dataset}"))
         svgs = (kind.svg(frame, 2), kind.svg(frame, 1)) if svg else ()
         return replace(plate, words=kind.describe(frame), files=files, svgs=svgs)
     except DataError as error:

@@ -76,9 +76,10 @@ class Listing:
 
 @dataclass(frozen=True)
 class Figure:
-    """A plate as the page shows it; the drawing of one column is for telephones."""
+    """A plate as the page shows it; the drawing of one column is for telephones. table: whose runs it shows, 0 = of several."""
 
     number: int
+    table: int
     plate: Plate
     drawings: tuple["Markup", ...]
     files: tuple[tuple[str, str], ...]
@@ -130,7 +131,9 @@ def _pages(records: Sequence[Record]) -> dict[str, str]:
 def _parts(tables: Sequence[tuple[Table, Sequence[Path]]], plates: Sequence[Plate], pages: Mapping[str, str],
            folder: Path) -> list[Part]:
     shown = [_listing(i, made, files, pages, folder) for i, (made, files) in enumerate(tables, 1)]
-    drawn = [_figure(i, plate, folder) for i, plate in enumerate((plate for plate in plates if plate.files), 1)]
+    numbers = {made.made.question.slug: made.number for made in shown}
+    drawn = [_figure(i, plate, numbers.get(plate.runs, 0), folder)
+             for i, plate in enumerate((plate for plate in plates if plate.files), 1)]
     parts = []
     for dataset in sorted({dataset_of(made.made.rows[0].first) for made in shown}):
         bench, _, name = dataset.partition(" ")
@@ -138,7 +141,7 @@ def _parts(tables: Sequence[tuple[Table, Sequence[Path]]], plates: Sequence[Plat
             file_name(dataset), f"{name} ({bench})",
             tuple(each for each in shown if dataset_of(each.made.rows[0].first) == dataset),
             tuple(each for each in drawn if each.plate.dataset == dataset),
-            tuple(each for each in plates if each.absent and each.dataset == dataset),
+            tuple({each.kind: each for each in plates if each.absent and each.dataset == dataset}.values()),
             IMPORT.get(bench, f"harness data build {bench}")))
     return parts
 
@@ -149,9 +152,9 @@ def _listing(position: int, made: Table, files: Sequence[Path], pages: Mapping[s
                  _links(files, folder), tuple(_configuration(made, i, pages) for i in range(len(made.rows))))
 
 
-def _figure(position: int, plate: Plate, folder: Path) -> Figure:
+def _figure(position: int, plate: Plate, table: int, folder: Path) -> Figure:
     drawings = tuple(inlined(svg, f"f{position}{size}", plate.words) for svg, size in zip(plate.svgs, "wn", strict=False))
-    return Figure(position, plate, drawings, _links(plate.files, folder))
+    return Figure(position, table, plate, drawings, _links(plate.files, folder))
 
 
 def _links(files: Sequence[Path], folder: Path) -> tuple[tuple[str, str], ...]:
