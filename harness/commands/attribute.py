@@ -1,5 +1,6 @@
 """`harness attribute`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
     everything that differs between them, but the seed, is a factor.
     """
     from harness.experiments.attribution import attribute as effects_of
-    from harness.experiments.factorial import factorial
+    from harness.experiments.factorial import factorial, varied
     from harness.figures.effects import KIND, effects_frame
     from harness.progress import Reporter
     from harness.report.attribution import attribution_table, inequality_line
@@ -45,6 +46,8 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
             known = sorted({f"{factor}={value}" for result in results for factor, value in result.levels.items()})
             raise UsageError(f"No run has {text}; choose from {', '.join(known)}.")
         results = [result for result in results if result.levels[name] == level]
+    factors = varied(results)
+    results = [replace(result, levels={name: result.levels[name] for name in factors}) for result in results]
     if not results:
         raise UsageError(f"None of the runs of {', '.join(subjects)} is finished; run the sweep first.")
     if (passes := inequality_line(results, "passes")) and not unequal:

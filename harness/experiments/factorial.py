@@ -51,9 +51,8 @@ def factorial(results: Sequence[Result]) -> Factorial:
 
     Raises UsageError when nothing is varied, when a cell stands twice with two values, or when no seed has all cells.
     """
-    names = tuple(dict.fromkeys(name for result in results for name in result.levels))
-    levels = {name: tuple(dict.fromkeys(result.levels[name] for result in results)) for name in names}
-    factors = tuple(name for name in names if len(levels[name]) > 1)
+    levels = varied(results)
+    factors = tuple(levels)
     if not factors:
         raise UsageError(f"Nothing but the seed differs between these {len(results)} runs; give runs of a sweep that varies "
                          "something.")
@@ -74,6 +73,13 @@ def factorial(results: Sequence[Result]) -> Factorial:
     wanted = list(_cells(factors, levels))
     values = np.array([[found[seed][cell] for cell in wanted] for seed in seeds]).reshape(len(seeds), *shape)
     return Factorial(factors, tuple(levels[factor] for factor in factors), seeds, values, named)
+
+
+def varied(results: Sequence[Result]) -> dict[str, tuple[str, ...]]:
+    """What has more than one level, and its levels in order of appearance."""
+    names = dict.fromkeys(name for result in results for name in result.levels)
+    levels = {name: tuple(dict.fromkeys(result.levels[name] for result in results)) for name in names}
+    return {name: found for name, found in levels.items() if len(found) > 1}
 
 
 def unequal(results: Sequence[Result], what: str) -> tuple[Result, Result] | None:
