@@ -96,6 +96,13 @@ def test_ranks_of_the_best_by_two_widths(tmp_path: Path) -> None:
     assert f"tau-b {taus[0]:.3f}" in widths.describe(frame)
 
 
+def test_runs_that_begin_with_a_parent_are_pairs_though_the_parents_differ_in_width_too() -> None:
+    records = collect([each.parent for each in (PUBLISHED / "digits201-factorial").glob("edge-*/spec.json")]).records
+    found = widths.frame(records)
+    assert set(found["method"]) == {"edge"}
+    assert (found["wide"].unique().tolist(), found["narrow"].unique().tolist()) == ([1], [2])
+
+
 def test_widths_need_a_pair(controls: Sequence[Record]) -> None:
     with pytest.raises(UsageError, match=r"network\.gamma alone"):
         widths.frame(controls)

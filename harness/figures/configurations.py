@@ -33,8 +33,8 @@ class Configuration:
 def configurations(records: Sequence[Record], free: Sequence[str] = (), least: int = 1) -> list[Configuration]:
     """The configurations of runs, panel by panel; those of fewer rows than `least` are left out.
 
-    free: dotted names of settings that do not tell them apart. Raises UsageError when two runs differ in nothing but their
-    numbers.
+    free: dotted names of settings that do not tell them apart, of a run or of its parents. Raises UsageError when two runs
+    differ in nothing but their numbers.
     """
     found: dict[Question, dict[str, list[Row]]] = {}
     for group in groups(records):
@@ -56,7 +56,7 @@ def few(found: Sequence[Configuration], most: int) -> Sequence[Configuration]:
 
 
 def _kept(row: Row, free: Sequence[str]) -> dict[str, Any]:
-    return {name: value for name, value in row.settings.items() if name not in free}
+    return {name: value for name, value in row.settings.items() if name.rpartition("parent.")[2] not in free}
 
 
 def _names(question: Question, panel: Sequence[Sequence[Row]], free: Sequence[str]) -> list[str]:
