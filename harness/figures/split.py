@@ -66,6 +66,10 @@ def splits(records: Sequence[Record]) -> list[Split]:
             unknown.append(error)
     if not made:
         raise gravest(unknown)
+    # Children of several parents may all be divided alike.
+    alike = {(record.spec.benchmark, record.spec.dataset, record.spec.truth, record.spec.criterion, parts.label.tobytes()): i
+             for i, (record, parts, _) in reversed(list(enumerate(made)))}
+    made = [made[i] for i in sorted(alike.values())]
     return [Split(title, *each) for title, each in zip(_titles([record for record, _, _ in made]), made, strict=True)]
 
 
