@@ -61,8 +61,21 @@ def _kept(row: Row, free: Sequence[str]) -> dict[str, Any]:
 
 def _names(question: Question, panel: Sequence[Sequence[Row]], free: Sequence[str]) -> list[str]:
     rows = tuple(Row(rows[0].role, _kept(rows[0], free), rows[0].records) for rows in panel)
-    varying = Group(question, rows).varying
+    varying = _telling(rows, Group(question, rows).varying)
     return [", ".join([row.name, *(_setting(name, row.settings, varying) for name in varying)]) for row in rows]
+
+
+def _telling(rows: Sequence[Row], varying: Sequence[str]) -> list[str]:
+    """Those settings, in their order, without which some rows would have one name."""
+    kept: list[str] = []
+    for name in varying:
+        if _different(rows, [*kept, name]) > _different(rows, kept):
+            kept.append(name)
+    return kept
+
+
+def _different(rows: Sequence[Row], names: Sequence[str]) -> int:
+    return len({(row.name, *(repr(row.settings.get(name)) for name in names)) for row in rows})
 
 
 def _setting(name: str, settings: Mapping[str, Any], varying: Sequence[str]) -> str:
