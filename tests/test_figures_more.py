@@ -103,7 +103,7 @@ def test_runs_that_begin_with_a_parent_are_pairs_though_the_parents_differ_in_wi
     assert (found["wide"].unique().tolist(), found["narrow"].unique().tolist()) == ([1], [2])
 
 
-def test_configurations_are_named_by_what_tells_them_apart() -> None:
+def test_no_configuration_is_named_by_more_than_it_needs() -> None:
     records = collect([PUBLISHED / "efs-nas-table1-smoke"]).records
     names = [each.name for each in configurations([record for record in records if record.spec.estimator == "accuracy"])]
     assert sorted(names)[:3] == ["edge", "flops", "flops[sizes=9105+5520+1000]"]
