@@ -15,10 +15,11 @@ from scipy import stats
 
 from benchmarks.errors import UsageError
 from harness.experiments.attribution import Effect, attribute
-from harness.experiments.factorial import Result, factorial, unequal
+from harness.experiments.factorial import Result, factorial, unequal, varied
 from harness.experiments.observations import of_runs
 from harness.experiments.power import detectable, detectable_between, pooled
 from harness.runs.collection import read_record
+from harness.runs.spec import Network
 
 FACTORS, LEVELS = ("share", "sampler"), (("all", "part"), ("uniform", "balanced", "sbs"))
 
@@ -140,12 +141,21 @@ def test_what_a_sampler_only_looks_at_is_among_its_passes(tmp_path: Path) -> Non
         [file] = finished(tmp_path, 0.5, criterion="none", k=1, sampler=sampler).glob("metrics-*")
         record = read_record(file)
         records.append(replace(record, budget=replace(record.budget, passes=trained)))
-    found = of_runs(records, {})
+    found = of_runs(records)
     assert [(result.levels["sampler"], result.passes) for result in found] == [("uniform", 600), ("greedy", 600)]
     assert unequal(found, "passes") is None
 
 
 # ---- power
+
+
+def test_factors_are_named_by_their_flags_and_their_levels_do_not_depend_on_the_order_of_runs(tmp_path: Path) -> None:
+    cells = [(share, sampler, gamma) for share in ("part", "all") for sampler in ("sbs", "uniform", "balanced") for gamma in (10, 2)]
+    records = [read_record(next(finished(tmp_path, 0.5, share=share, sampler=sampler, network=Network(20, gamma)).glob("metrics-*")))
+               for share, sampler, gamma in cells]
+    for order in (records, records[::-1]):
+        found = varied(of_runs(order))
+        assert found == {"sampler": ("uniform", "balanced", "sbs"), "share": ("all", "part"), "gamma": ("2", "10")}
 
 
 def test_the_detectable_difference_is_found_four_times_in_five() -> None:
@@ -178,17 +188,17 @@ def test_published_runs_are_attributed(tmp_path: Path) -> None:
     found = harness(f"{PUBLISHED} --where criterion=nonlinear --out {tmp_path}/figure --json")
     effects = {(effect["kind"], effect["contrast"]): effect for effect in found.json["effects"]}
     assert found.json["factors"] == {"sampler": ["uniform", "sbs"], "share": ["all", "part"]}
-    assert found.json["seeds"] == [0, 1, 2]
-    # results/README.md: means 0.642, 0.573, 0.549 and 0.208.
-    assert effects["main", "sbs - uniform"]["value"] == pytest.approx((0.642 + 0.549 - 0.573 - 0.208) / 2, abs=1e-3)
+    assert found.json["seeds"] == [0, 1, 2, 3, 4]
+    # results/README.md: means 0.628, 0.560, 0.541 and 0.217.
+    assert effects["main", "sbs - uniform"]["value"] == pytest.approx((0.628 + 0.541 - 0.560 - 0.217) / 2, abs=1e-3)
     assert effects["interaction", "(sbs - uniform) x (part - all)"]["value"] == pytest.approx(
-        (0.549 - 0.208) - (0.642 - 0.573), abs=2e-3)
+        (0.541 - 0.217) - (0.628 - 0.560), abs=2e-3)
     assert found.json["warnings"][0].startswith("Budgets are unequal: FLOPs run from 109 G")
     assert [name.rpartition(".")[2] for name in found.json["files"]] == ["png", "pdf", "csv"]
     assert (tmp_path / "figure.csv").read_text().count("\n") == 1 + len(effects)
     said = harness(f"{PUBLISHED} --where criterion=nonlinear").out
     assert "share: part - all" in said
-    assert "sampler (2) x share (2), seeds 0, 1, 2" in said
+    assert "sampler (2) x share (2), seeds 0, 1, 2, 3, 4" in said
 
 
 def test_attributing_does_not_import_torch() -> None:

@@ -246,5 +246,5 @@ def test_no_torch_and_no_libraries_until_something_is_drawn() -> None:
 
 def test_children_of_several_parents_that_are_divided_alike_are_one_panel() -> None:
     records = collect([PUBLISHED / "digits201-factorial"]).records
-    assert len({record.folder for record in records if record.spec.criterion == "edge"}) == 6
+    assert len({record.folder for record in records if record.spec.criterion == "edge"}) == 10
     assert [each.title for each in splits(records)] == ["edge, k = 5", "nonlinear, k = 3"]

@@ -8,7 +8,6 @@ import click
 
 from benchmarks.errors import UsageError
 from harness.commands.options import answer, json_option
-from harness.commands.run import SECTION_OF
 
 if TYPE_CHECKING:
     from harness.experiments.factorial import Result
@@ -80,4 +79,4 @@ def _results(subjects: tuple[str, ...], population: str | None) -> "list[Result]
     folder = find_sweep(subjects[0]) if len(subjects) == 1 else None
     if folder is not None:
         return of_sweep(Sweep.read(folder), population)
-    return of_runs(collect(subjects).records, {field: name for name, field in SECTION_OF.items()}, population)
+    return of_runs(collect(subjects).records, population)

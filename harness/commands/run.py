@@ -8,9 +8,6 @@ import click
 
 from harness.commands.options import answer, json_option, time_limit_option
 
-# Flags whose field lies in a section of the spec.
-SECTION_OF = {"gamma": "network.gamma", "cells": "network.cells", "images": "estimation.split", "norm": "estimation.norm"}
-
 
 @click.command(epilog="""\b
 Examples:
@@ -77,12 +74,12 @@ def run(assignments: tuple[str, ...], config: Path | None, device: str, jobs: in
 
 def fields_of(flags: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """The fields of a run that its flags and `--set` name."""
-    from harness.presets import assignment, merge
+    from harness.presets import FIELD_OF, assignment, merge
 
     given: dict[str, Any] = {}
     for name, value in flags.items():
         if value is not None:
-            section, _, field = SECTION_OF.get(name, name).partition(".")
+            section, _, field = FIELD_OF.get(name, name).partition(".")
             given = merge(given, {section: {field: value} if field else value})
     for text in assignments:
         given = merge(given, assignment(text))

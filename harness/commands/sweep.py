@@ -10,7 +10,7 @@ import click
 
 from benchmarks.errors import RunError, UsageError
 from harness.commands.options import answer, json_option, time_limit_option
-from harness.commands.run import SECTION_OF, fields_of, run
+from harness.commands.run import fields_of, run
 
 if TYPE_CHECKING:
     from harness.experiments.factor import Factor
@@ -104,13 +104,14 @@ def _given(text: str) -> "Factor":
 def _listed(name: str, values: Any) -> "Factor":
     """The factor of a name and its values: a list of them, or one text such as 0..4."""
     from harness.experiments.factor import Factor
+    from harness.presets import FIELD_OF
 
     found = [tuple(value) if isinstance(value, list) and all(type(each) is int for each in value) else value
              for piece in (values if isinstance(values, list) else [values]) for value in _values(piece)]
     if not found or any(not isinstance(value, bool | int | float | str | tuple) for value in found):
         raise UsageError(f"'{name}' cannot be varied over {values!r}; give numbers, words, lists such as [15,20], or a range "
                          "such as 0..4.")
-    return Factor(name, SECTION_OF.get(name, name), tuple(dict.fromkeys(found)))
+    return Factor(name, FIELD_OF.get(name, name), tuple(dict.fromkeys(found)))
 
 
 def _values(piece: Any) -> list[Any]:

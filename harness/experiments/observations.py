@@ -1,12 +1,17 @@
 """Finished runs as results for a factorial: those of a sweep by what it varies, others by what differs between them."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 from benchmarks.errors import UsageError
 from harness.experiments.factorial import Result
 from harness.experiments.sweep import Sweep, shown
+from harness.presets import FIELD_OF
 from harness.runs.collection import Record, read_record
+
+# One-shot NAS, as words of a spec's fields: no criterion, one supernet, the uniform sampler.
+ONE_SHOT = ("none", "all", "uniform")
 
 
 def of_sweep(sweep: Sweep, population: str | None = None) -> list[Result]:
@@ -15,13 +20,26 @@ def of_sweep(sweep: Sweep, population: str | None = None) -> list[Result]:
                     population) for cell in sweep.cells if cell.finished]
 
 
-def of_runs(records: Sequence[Record], names: Mapping[str, str], population: str | None = None) -> list[Result]:
-    """Runs that were made one by one; levels are the fields of their specs that differ. `names`: short ones for some of these."""
+def of_runs(records: Sequence[Record], population: str | None = None) -> list[Result]:
+    """Runs that were made one by one, in the order of their levels, whatever order they come in.
+
+    Factors are the fields of their specs that differ, by their flags where they have some. Numbers ascend; words stand by the
+    alphabet, those of one-shot NAS first, so that effects are what a method adds to it.
+    """
     specs = [_flat(record.spec.as_dict()) for record in records]
     fields = list(dict.fromkeys(name for spec in specs for name in spec))
     varied = [name for name in fields if name.rpartition(".")[2] != "seed" and len({spec.get(name, "") for spec in specs}) > 1]
-    return [_result({names.get(name, name): spec.get(name, "") for name in varied}, record, population)
-            for record, spec in zip(records, specs, strict=True)]
+    short = {field: name for name, field in FIELD_OF.items()}
+    found = [_result({short.get(name, name): spec.get(name, "") for name in varied}, record, population)
+             for record, spec in zip(records, specs, strict=True)]
+    return sorted(found, key=lambda result: ([_place(level) for level in result.levels.values()], result.seed))
+
+
+def _place(level: str) -> tuple[float, str]:
+    try:
+        return float(level), ""
+    except ValueError:
+        return -inf if level in ONE_SHOT else inf, level
 
 
 def _result(levels: Mapping[str, str], record: Record, population: str | None) -> Result:

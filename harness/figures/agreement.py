@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.errors import Absent, DataError, UsageError
 from harness.figures.kind import Kind
 from harness.figures.panels import shortened
-from harness.figures.sheet import NOTE, broken, room, sheet
+from harness.figures.sheet import NOTE, broken, room, sheet, stack
 from harness.figures.split import Split, splits
 from harness.figures.style import INK
 from harness.report.summary import MISSING, three
@@ -77,19 +77,9 @@ def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     panels = [found for _, found in frame.groupby("panel", sort=False)]
     if not panels:
         raise DataError("There is no pair of splits to draw; give several.")
-    across = min(len(panels), columns)
-    rows = [panels[start:start + across] for start in range(0, len(panels), across)]
-    figure = sheet(columns, 1)
-    width = figure.get_figwidth() / across
-    heights = [max(_cells(found, width) * len(_names(found)) for found in row) + AROUND + 0.8 for row in rows]
-    figure.set_figheight(sum(heights) + 0.15)
-    made = figure.subplots(len(rows), across, squeeze=False, height_ratios=heights)
-    for row, line in zip(made, rows, strict=True):
-        for position, ax in enumerate(row):
-            if position < len(line):
-                axes(line[position], ax)
-            else:
-                ax.remove()
+    figure, made = stack(panels, columns, _height, foot=0.15)
+    for found, ax in zip(panels, made, strict=True):
+        axes(found, ax)
     note = "adjusted Rand index: 1 = the same parts, 0 = alike as by chance"
     figure.supxlabel(broken(note, figure.get_figwidth()), fontsize=NOTE)
     return figure
@@ -122,6 +112,10 @@ def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
 
 def _names(frame: "pd.DataFrame") -> list[str]:
     return list(dict.fromkeys(frame["one"]))
+
+
+def _height(frame: "pd.DataFrame", width: float) -> float:
+    return _cells(frame, width) * len(_names(frame)) + AROUND + 0.8
 
 
 def _cells(frame: "pd.DataFrame", width: float) -> float:

@@ -8,7 +8,7 @@ from benchmarks.errors import DataError, UsageError
 from harness.figures.configurations import configurations, few
 from harness.figures.kind import Kind
 from harness.figures.panels import CHARACTERS_PER_INCH, shortened
-from harness.figures.sheet import DASHES, SERIES, broken, room, series, sheet
+from harness.figures.sheet import DASHES, SERIES, broken, room, series, sheet, stack
 from harness.report.summary import scaled, three
 from harness.report.tables import TAU, spread_text
 from harness.runs.collection import Record
@@ -50,20 +50,9 @@ def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     panels = [found for _, found in frame.groupby("panel", sort=False)]
     if not panels:
         raise DataError("There is no tau-b to draw; give runs of several budgets.")
-    across = min(len(panels), columns)
-    rows = [panels[start:start + across] for start in range(0, len(panels), across)]
-    figure = sheet(columns, 1)
-    width = figure.get_figwidth() / across
-    lines = [max(ceil(found["configuration"].nunique() / _legend_columns(found, width)) for found in row) for row in rows]
-    heights = [HEIGHT + TITLE + LINE * number for number in lines]
-    figure.set_figheight(sum(heights))
-    made = figure.subplots(len(rows), across, squeeze=False, height_ratios=heights)
-    for row, line in zip(made, rows, strict=True):
-        for position, ax in enumerate(row):
-            if position < len(line):
-                axes(line[position], ax)
-            else:
-                ax.remove()
+    figure, made = stack(panels, columns, _height)
+    for found, ax in zip(panels, made, strict=True):
+        axes(found, ax)
     return figure
 
 
@@ -90,6 +79,10 @@ def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
     ax.legend(lines, names, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, borderaxespad=0,
               ncols=_legend_columns(frame, room(ax)), handlelength=3)
     return ax
+
+
+def _height(frame: "pd.DataFrame", width: float) -> float:
+    return HEIGHT + TITLE + LINE * ceil(frame["configuration"].nunique() / _legend_columns(frame, width))
 
 
 def _legend_columns(frame: "pd.DataFrame", width: float) -> int:

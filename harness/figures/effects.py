@@ -39,9 +39,8 @@ def frame(records: Sequence[Record]) -> "pd.DataFrame":
     Marginal means (kind mean) are in it, too, and are not drawn. Raises UsageError where no such runs are a full factorial.
     """
     found: list[tuple[str, list[Effect]]] = []
-    place = {id(record): i for i, record in enumerate(records)}
     for group in groups(records):
-        mine = sorted((record for row in group.rows for record in row.records.values()), key=lambda record: place[id(record)])
+        mine = [record for row in group.rows for record in row.records.values()]
         question = f"{group.question.benchmark}, {group.question.dataset}, {group.question.passes:,} passes"
         if effects := _effects(mine):
             found.append((question, effects))
@@ -58,20 +57,11 @@ def frame(records: Sequence[Record]) -> "pd.DataFrame":
 
 
 def _effects(records: Sequence[Record]) -> list[Effect]:
-    results = sorted(of_runs(records, {}), key=lambda result: [_order(level) for level in result.levels.values()])
     try:
-        design = factorial(results)
+        design = factorial(of_runs(records))
     except UsageError:
         return []
     return attribute(design.values, design.factors, design.levels)
-
-
-def _order(level: str) -> float:
-    """Numbers ascend; words stay in the order in which they appear."""
-    try:
-        return float(level)
-    except ValueError:
-        return 0.0
 
 
 def effects_frame(effects: Sequence[Effect], panel: str = "") -> "pd.DataFrame":

@@ -1,5 +1,6 @@
 """The sheet that a figure is drawn on, and how several lines on it differ."""
 
+from collections.abc import Callable, Sequence
 from math import ceil
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from harness.figures.panels import CHARACTERS_PER_INCH, shortened
 from harness.figures.style import INK, ONE_COLUMN, TWO_COLUMNS
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -38,6 +40,24 @@ def grid(number: int, columns: int, height: float, most: int) -> tuple["Figure",
     for ax in made[number:]:
         ax.remove()
     return figure, made[:number]
+
+
+def stack(panels: Sequence["pd.DataFrame"], columns: int, height: Callable[["pd.DataFrame", float], float],
+          foot: float = 0.0) -> tuple["Figure", list["Axes"]]:
+    """A sheet with axes for each panel, as many in a row as columns, rows as high as the highest `height(panel, width)` of theirs.
+
+    In inches; `foot` is below them all.
+    """
+    across = min(len(panels), columns)
+    rows = [panels[start:start + across] for start in range(0, len(panels), across)]
+    figure = sheet(columns, 1)
+    width = figure.get_figwidth() / across
+    heights = [max(height(panel, width) for panel in row) for row in rows]
+    figure.set_figheight(sum(heights) + foot)
+    made = list(figure.subplots(len(rows), across, squeeze=False, height_ratios=heights).flat)
+    for ax in made[len(panels):]:
+        ax.remove()
+    return figure, made[:len(panels)]
 
 
 def series(position: int) -> tuple[str, str, str]:

@@ -18,6 +18,8 @@ from harness.training.sampling import samplers
 FOLDER = Path(__file__).parent
 BUDGETS = ("smoke", "cpu", "full")
 DEFAULT_PRESET, DEFAULT_BUDGET, DEFAULT_BENCHMARK = "efs-nas", "smoke", "digits201"
+# Short names of fields, which flags have.
+FIELD_OF = {"gamma": "network.gamma", "cells": "network.cells", "images": "estimation.split", "norm": "estimation.norm"}
 SECTIONS = {"network": Network, "recipe": Recipe, "estimation": Estimation}
 
 Fields = dict[str, Any]

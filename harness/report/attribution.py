@@ -18,7 +18,7 @@ def attribution_table(design: Factorial, effects: Sequence[Effect]) -> Renderabl
     blocks: list[RenderableType] = []
     for kind, title in TITLES.items():
         rows = [(f"{', '.join(effect.factors)}: {effect.contrast}", _signed(effect.value, kind), _interval(effect, kind),
-                 *((_p(effect.p), _p(effect.p_holm)) if kind != "mean" else ()))
+                 *((probability(effect.p), probability(effect.p_holm)) if kind != "mean" else ()))
                 for effect in effects if effect.kind == kind]
         if rows:
             heads = (title, "tau-b" if kind == "mean" else "difference", "95 % interval")
@@ -50,5 +50,6 @@ def _interval(effect: Effect, kind: str) -> str:
     return f"[{_signed(effect.low, kind)}, {_signed(effect.high, kind)}]"
 
 
-def _p(value: float) -> str:
+def probability(value: float) -> str:
+    """A p to three digits."""
     return MISSING if np.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
