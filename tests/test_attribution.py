@@ -150,9 +150,10 @@ def test_what_a_sampler_only_looks_at_is_among_its_passes(tmp_path: Path) -> Non
 
 
 def test_factors_are_named_by_their_flags_and_their_levels_do_not_depend_on_the_order_of_runs(tmp_path: Path) -> None:
-    cells = [(share, sampler, gamma) for share in ("part", "all") for sampler in ("sbs", "uniform", "balanced") for gamma in (10, 2)]
-    records = [read_record(next(finished(tmp_path, 0.5, share=share, sampler=sampler, network=Network(20, gamma)).glob("metrics-*")))
-               for share, sampler, gamma in cells]
+    records = []
+    for share, sampler, gamma in product(("part", "all"), ("sbs", "uniform", "balanced"), (10, 2)):
+        [file] = finished(tmp_path, 0.5, share=share, sampler=sampler, network=Network(20, gamma)).glob("metrics-*")
+        records.append(read_record(file))
     for order in (records, records[::-1]):
         found = varied(of_runs(order))
         assert found == {"sampler": ("uniform", "balanced", "sbs"), "share": ("all", "part"), "gamma": ("2", "10")}

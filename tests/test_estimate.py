@@ -16,7 +16,17 @@ from benchmarks.images import load_images
 from benchmarks.space import nasbench201
 from benchmarks.truth import GroundTruth, TruthKey
 from harness.estimation import estimate as module
-from harness.estimation.estimate import TOP, Estimates, answer, best, estimate, gather, question_images, questions
+from harness.estimation.estimate import (
+    TOP,
+    Estimates,
+    answer,
+    best,
+    estimate,
+    gather,
+    held_out_images,
+    question_images,
+    questions,
+)
 from harness.runs.spec import Estimation, Network, Recipe, RunSpec
 from harness.scoring.sample import sample
 from harness.training.checkpoint import write_tensors
@@ -129,6 +139,10 @@ def test_the_images_asked_about_are_the_first_of_one_fixed_order() -> None:
     assert torch.equal(some, every[:100])
     assert torch.equal(few, labels[:100])
     assert not torch.equal(question_images(data, Estimation(split="test"))[0], every)
+    # What a sampler looks at is asked last, so that no other estimate is about images that training has seen.
+    held, classes = held_out_images(data, 64)
+    assert torch.equal(held, every[-64:])
+    assert torch.equal(classes, labels[-64:])
 
 
 @pytest.mark.parametrize(("damage", "says"), [

@@ -56,9 +56,11 @@ def test_the_factorial_of_the_readme() -> None:
 def test_the_effects_of_the_readme() -> None:
     runs = f"{PUBLISHED / 'digits201-controls'} {PUBLISHED / 'digits201-factorial'}"
     effects = harness(f"attribute {runs} --where criterion=nonlinear --json").json["effects"]
-    shown = re.findall(r"^\| ([\w, ]+: .*) \| ([+-][\d.]+) \| \[(\S+), (\S+)\] \| ([<\d. ]+) \| ([<\d. ]+) \|$", README, re.MULTILINE)
+    shown = re.findall(r"^\| ([\w, ]+: .*) \| ([+-][\d.]+) \| \[(\S+), (\S+)\] \| ([<\d. ]+) \| ([<\d. ]+) \|$", README,
+                       re.MULTILINE)
     assert [name for name, *_ in shown] == [f"{', '.join(each['factors'])}: {each['contrast']}" for each in effects
                                             if each["kind"] != "mean"]
-    numbers = [[f"{each[name]:+.3f}" for name in ("value", "low", "high")] + [probability(each[name]) for name in ("p", "p_holm")]
+    numbers = [[f"{each['value']:+.3f}", f"{each['low']:+.3f}", f"{each['high']:+.3f}",
+                probability(each["p"]), probability(each["p_holm"])]
                for each in effects if each["kind"] != "mean"]
     assert [list(cells) for _, *cells in shown] == numbers

@@ -19,7 +19,7 @@ from command import TINY, Answer, harness, times
 from benchmarks.errors import UsageError
 from benchmarks.space import nasbench201
 from harness.cli import harness as group
-from harness.presets import preset_names, read_config, resolve
+from harness.presets import read_config, resolve
 
 TAU = {"value", "low", "high", "n", "ties", "ceiling", "population", "variant"}
 RUN = f"run --criterion nonlinear --k 3 {TINY}"
@@ -206,17 +206,6 @@ def test_every_flag_reaches_the_spec_of_the_run(tmp_path: Path) -> None:
     assert spec["estimation"] == {"architectures": 12, "batch": 64, "images": 64, "split": "test", "norm": "batch",
                                   "calibration": 512}
     assert "-s2-" in found["run"]
-
-
-CRITERIA = {**dict.fromkeys(("spos", "k-shot", "fairnas", "greedynas", "angle"), ("none", 1)),
-            "fs-nas": ("edge", 5), "gm-nas": ("gradient_matching", 4), "gm-nas-8": ("gradient_matching[levels=3]", 8)}
-
-
-@pytest.mark.parametrize("name", preset_names())
-def test_every_preset_makes_a_run_of_the_passes_of_its_budget(name: str) -> None:
-    spec = resolve({"preset": name})
-    assert (spec.criterion, spec.k) == CRITERIA.get(name, ("nonlinear", 3))
-    assert spec.passes == 6_000
 
 
 def test_passes_that_are_asked_for_beat_the_epochs_of_a_budget() -> None:

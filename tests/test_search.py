@@ -56,6 +56,26 @@ def test_evolution_costs_what_the_paper_s_does() -> None:
     assert evolution(world, 0, generations=0).order.tolist() == first.tolist()
 
 
+def test_a_generation_is_that_of_the_paper() -> None:
+    """25 mutants of the ten fittest, an edge of which changes with probability 0.1 x 4/5, and 25 crossovers of two of them."""
+    world = World(SPACE, separable(0), np.ones(len(SPACE), bool))
+    changes, inside, parents = [], [], []
+    for seed in range(40):
+        start = evolution(world, seed, generations=0)
+        ten, fifty = SPACE.codes[start.best(10)], SPACE.codes[start.best(50)]
+        born = SPACE.codes[evolution(world, seed, generations=1).order[50:]]
+        assert len(born) == 50
+        distance = (born[:25, None] != ten[None]).sum(axis=2)
+        changes.append((distance.min(axis=1) == 1).mean())
+        parents += distance.argmin(axis=1).tolist()
+        inside.append(np.mean([(child == ten).any(axis=0).all() for child in born[25:]]))
+        assert not any((parent == child).all() for parent in fifty for child in born)
+    # A mutant that is new has one changed edge in most cases: of Binomial(6, 0.08), given that it is not 0, 0.80 are 1.
+    assert np.mean(changes) == pytest.approx(0.80, abs=0.04)
+    assert np.mean(inside) == 1.0
+    assert np.bincount(parents, minlength=10).min() > 0.05 * len(parents)
+
+
 def test_children_are_of_the_fittest() -> None:
     # No edge is drawn anew and every parent is one of two: mutants are old, and crossovers lie between the two.
     world = World(SPACE, separable(0), np.ones(len(SPACE), bool))

@@ -30,6 +30,7 @@ from harness.runs.evidence import estimates_of, truth_of
 from harness.runs.run import populations_of
 from harness.runs.spec import Network, RunSpec
 from harness.runs.verification import Verification
+from harness.store import write_json
 
 HOSTILE = r"_ % & # $ { } \ ~ ^ [x] * | <b> `c` 'q' -- é ± 中 \input{x} %s {{ 7*7 }} << 1 >>"
 NOISE = (0.0, 0.007, -0.004)
@@ -141,13 +142,24 @@ def test_the_caption_is_written_from_the_runs(tmp_path: Path) -> None:
                            "ceiling of tau-b")
 
 
+def test_looks_of_a_sampler_are_of_its_budget(tmp_path: Path) -> None:
+    for sampler, trained in (("uniform", 600), ("greedy", 360)):
+        file = next(finished(tmp_path, 0.5, criterion="none", k=1, sampler=sampler).glob("metrics-*"))
+        content = json.loads(file.read_text())
+        content["budget"] |= {"passes": trained, "images": 64 * trained}
+        write_json(file, content)
+    found = made(tmp_path)
+    assert {row.settings["sampler"]: row.first.budget.passes for row in found.rows} == {"uniform": 600, "greedy": 360}
+    assert "600 subnet passes" in found.caption
+
+
 def test_two_columns_never_have_one_head(tmp_path: Path) -> None:
     one = RunSpec(criterion="none", k=1, sampler="uniform")
     for i, passes in enumerate((100, 200)):
         parent = replace(one, recipe=replace(one.recipe, passes=passes))
-        finished(tmp_path, 0.5, sources={**SOURCES, "parent": str(i)}, parent=parent)
+        finished(tmp_path, 0.5, sources={**SOURCES, "parent": str(i)}, parent=parent, passes=300 - passes)
     found = made(tmp_path)
-    assert found.settings == ("parent.recipe.passes",)
+    assert found.settings == ("recipe.passes", "parent.recipe.passes")
     assert len(set(found.heads)) == len(found.heads)
 
 

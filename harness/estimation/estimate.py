@@ -120,22 +120,27 @@ def trained(task: Task) -> SharedWeights:
 
 def question_images(data: ImageData, estimation: Estimation) -> tuple[Tensor, Tensor]:
     """float [n, C, H, W] normalised, int64 [n]: the images that estimates are made on, in one fixed shuffled order."""
-    return _shown(data, estimation.split, "images", estimation.images)
+    return _shown(data, estimation.split, "images", slice(estimation.images or None))
+
+
+def held_out_images(data: ImageData, count: int) -> tuple[Tensor, Tensor]:
+    """The same of so many validation images, those that estimates on some of them come to last."""
+    return _shown(data, "valid", "images", slice(-count, None))
 
 
 def calibration_batches(data: ImageData, estimation: Estimation) -> Sequence[Tensor]:
     """float [B, C, H, W] each: training images that batch-norm is recalibrated on, shown as those of the estimates; or none."""
     if estimation.norm == "batch":
         return ()
-    batches: Sequence[Tensor] = _shown(data, "train", "calibration", estimation.calibration)[0].split(estimation.batch)
+    batches: Sequence[Tensor] = _shown(data, "train", "calibration", slice(estimation.calibration))[0].split(estimation.batch)
     return batches
 
 
-def _shown(data: ImageData, split: str, name: str, count: int) -> tuple[Tensor, Tensor]:
-    """The first `count` images of a split, 0 = all, in the order of that name; not augmented unless evaluation images are."""
+def _shown(data: ImageData, split: str, name: str, part: slice) -> tuple[Tensor, Tensor]:
+    """A part of the images of a split in the order of that name; not augmented unless evaluation images are."""
     images = data.select(split)
     order = np.random.default_rng(derive(0, "estimation", name)).permutation(len(images) * data.copies)
-    order = order[: count or len(order)]
+    order = order[part]
     if data.copies == 1:
         chosen = images.take(order)
         return normalise(torch.from_numpy(chosen.pixels), data.mean, data.std), torch.from_numpy(chosen.labels)

@@ -44,7 +44,7 @@ def grid(number: int, columns: int, height: float, most: int) -> tuple["Figure",
 
 def stack(panels: Sequence["pd.DataFrame"], columns: int, height: Callable[["pd.DataFrame", float], float],
           foot: float = 0.0) -> tuple["Figure", list["Axes"]]:
-    """A sheet with axes for each panel, as many in a row as columns, rows as high as the highest `height(panel, width)` of theirs.
+    """A sheet with axes for each panel, as many in a row as columns, a row as high as the highest `height(panel, width)` in it.
 
     In inches; `foot` is below them all.
     """

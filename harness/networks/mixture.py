@@ -2,7 +2,8 @@
 
 Source: Su et al., "K-shot NAS: Learnable Weight-Sharing for NAS with K-shot Supernets", ICML 2021, whose authors published no
 program. The code of an architecture, a point of the simplex, is what a small net makes of its operations. Weights and net are
-trained by turns. Warm-up and several paths in a batch as in the only public program (david-0429/Greedy-K-shot-NAS).
+trained by turns. A warm-up and several paths in a batch are after the only public program (david-0429/Greedy-K-shot-NAS), their
+numbers our own; see harness/presets/k-shot.toml.
 """
 
 from collections.abc import Sequence

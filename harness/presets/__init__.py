@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -91,6 +91,10 @@ def resolve(*layers: Mapping[str, Any]) -> RunSpec:
         portions.append(portion(each.pop("portion", 1)))
         spec = build(each, spec)
     assert spec is not None
+    if spec.recipe.passes * min(portions) < sum(portions):
+        said, least = ", ".join(f"{each:g}" for each in portions), ceil(sum(portions) / min(portions))
+        raise UsageError(f"recipe.passes={spec.recipe.passes} cannot be divided between {len(portions)} generations with "
+                         f"portions of {said}; set it to {least} or more.")
     return divided(spec, portions, spec.recipe.passes)
 
 

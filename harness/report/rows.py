@@ -29,8 +29,8 @@ class Question:
     Costs are the same when they differ by less than ROUNDING from the lowest one of the same question, which stands for all.
 
     values: hash of the truth's, "" where unknown. estimator: with the hash of its code where it is a plug-in. images: how many of
-    which split the estimates use. data: hash of the images, "" where unknown. passes: subnet passes of the training; trained: the
-    images in them.
+    which split the estimates use. data: hash of the images, "" where unknown. passes: subnet passes that were asked for, what a
+    sampler spends on looks among them; trained: the images in them.
     """
 
     benchmark: str
@@ -52,7 +52,7 @@ class Question:
         code = hashes(record, "estimator")
         return cls(spec.benchmark, spec.dataset, record.truth, record.sources.get("truth", "")[:12], record.population,
                    placeless(spec.estimator) + (f" ({code})" if code else ""), f"{number} {asked.split} images",
-                   record.sources.get("images", "")[:12], record.budget.passes, record.budget.images)
+                   record.sources.get("images", "")[:12], spec.passes, spec.images)
 
     @property
     def slug(self) -> str:

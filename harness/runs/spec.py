@@ -68,7 +68,7 @@ class Recipe:
     The learning rate falls from lr to lr_end by a cosine over the global steps (EFS-NAS: cosine without restart).
     unsampled: what happens to weights without a gradient in a step. "frozen" leaves them alone, as PyTorch >= 2 does;
     "moving" lets momentum and weight decay go on once a weight has had a gradient, as PyTorch 1 did, under which the papers'
-    code ran.
+    code ran (SPOS's and AngleNet's drops such gradients itself).
     """
 
     passes: int = 60_000
@@ -155,8 +155,9 @@ class RunSpec:
                              "later cells) or 'mixture' (one, with copies of every weight, merged for each architecture).")
         for name, share in (("copies", "mixture"), ("thresholds", "layers")):
             if (value := getattr(self.network, name)) and self.share != share:
-                raise UsageError(f"network.{name}={value} means nothing with share={self.share}; leave it out, or choose --share "
-                                 f"{share}.")
+                nothing = "[]" if name == "thresholds" else "0"
+                raise UsageError(f"network.{name}={value} means nothing with share={self.share}; say --set "
+                                 f"network.{name}={nothing}, or choose --share {share}.")
         if self.k < 1:
             raise UsageError(f"k={self.k} makes no part; choose k >= 1.")
         self._check_start()
@@ -186,6 +187,11 @@ class RunSpec:
     def passes(self) -> int:
         """The subnet passes of it and of all its ancestors."""
         return self.recipe.passes + (self.parent.passes if self.parent is not None else 0)
+
+    @property
+    def images(self) -> int:
+        """The images in the passes of it and of all its ancestors."""
+        return self.recipe.passes * self.recipe.batch + (self.parent.images if self.parent is not None else 0)
 
     @property
     def skeleton(self) -> Skeleton:

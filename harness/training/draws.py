@@ -9,8 +9,7 @@ from torch import Tensor
 
 from benchmarks.benchmark import benchmark
 from benchmarks.seeds import derive
-from harness.estimation.estimate import estimate, question_images
-from harness.runs.spec import Estimation
+from harness.estimation.estimate import estimate, held_out_images
 from harness.training.curve import Curve
 from harness.training.sampling import Memory, Pass, samplers
 from harness.training.task import SharedWeights, Task
@@ -40,8 +39,8 @@ class Draws:
 
     @cached_property
     def _held_out(self) -> tuple[Tensor, Tensor]:
-        """One batch of validation images: no weight is trained on them, and the truth is about others."""
-        images, labels = question_images(self._task.images, Estimation(images=self._task.spec.recipe.batch))
+        """One batch of validation images: no weight is trained on them, and estimates see them only where they ask for all."""
+        images, labels = held_out_images(self._task.images, self._task.spec.recipe.batch)
         return images.to(self._task.device), labels.to(self._task.device)
 
     def tensors(self) -> dict[str, Tensor]:
