@@ -101,6 +101,11 @@ def table_path(name: str) -> Path:
     return embedded if embedded.exists() and not own.exists() else own
 
 
+def is_embedded(name: str) -> bool:
+    """Whether a table of that name comes with the package; all others are the user's, and not ours to publish."""
+    return (EMBEDDED_FOLDER / f"{name}.parquet").exists()
+
+
 def table_names() -> list[str]:
     """Every embedded and every imported table, sorted; files of other names in their folders are nobody's tables."""
     folders = (EMBEDDED_FOLDER, data_home() / "tables")

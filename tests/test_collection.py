@@ -13,6 +13,7 @@ from command import harness
 from records import SOURCES, finished, measures, tau
 
 from benchmarks.errors import DataError, RunError, UsageError
+from harness.report.configuration import placeless
 from harness.report.rows import Group, differing, group, groups
 from harness.report.tables import table
 from harness.runs.collection import collect, folders_of, read_record
@@ -253,7 +254,7 @@ def test_no_runs_are_no_table() -> None:
     ({"criterion": "none", "k": 1, "sampler": "uniform", "share": "mixture", "network": Network(copies=3)}, "method"),
     ({"criterion": "random[like=nonlinear]"}, "random"), ({"criterion": "oracle"}, "oracle"),
     ({"criterion": "./oracle.py:Oracle"}, "method"), ({"criterion": "oracle[rule=equal]", "k": 50}, "oracle"),
-    ({"criterion": "ensemble[params+oracle]"}, "oracle"), ({"criterion": "random[like=oracle]"}, "oracle"),
+    ({"criterion": "ensemble[params+oracle]"}, "oracle"), ({"criterion": "random[like=oracle]"}, "random"),
     ({"parent": RunSpec(criterion="oracle"), "sources": {**SOURCES, "parent": "p"}}, "oracle")])
 def test_controls_are_known_by_what_they_do(fields: dict[str, object], role: str, tmp_path: Path) -> None:
     finished(tmp_path, 0.6, **fields)  # type: ignore[arg-type]
@@ -320,10 +321,19 @@ def test_two_versions_of_one_run_are_refused(tmp_path: Path) -> None:
 
 def test_of_parents_only_what_differs_is_said(tmp_path: Path) -> None:
     parent = RunSpec(criterion="none", k=1, sampler="uniform")
-    finished(tmp_path, 0.6, sources={**SOURCES, "parent": "p"}, parent=parent)
+    parent = replace(parent, recipe=replace(parent.recipe, passes=200))
+    finished(tmp_path, 0.6, sources={**SOURCES, "parent": "p"}, parent=parent, passes=400)
     finished(tmp_path, 0.5)
-    assert rows_of(tmp_path).varying == ("parent.criterion",)
-    finished(tmp_path, 0.4, sources={**SOURCES, "parent": "q"},
+    assert rows_of(tmp_path).varying == ("recipe.passes", "parent.criterion")
+    finished(tmp_path, 0.4, sources={**SOURCES, "parent": "q"}, passes=400,
              parent=replace(parent, seed=5, truth="v1_0/digits/test/60/full", recipe=replace(parent.recipe, lr=0.5)))
-    assert rows_of(tmp_path).varying == ("parent.criterion", "parent.recipe.lr")
+    assert rows_of(tmp_path).varying == ("recipe.passes", "parent.criterion", "parent.recipe.lr")
     assert len(rows_of(tmp_path).rows) == 3
+
+
+@pytest.mark.parametrize(("selector", "shown"), [
+    ("/home/a/p.py:X[file=/data/a/scores.csv]", "p.py:X[file=/data/a/scores.csv]"), ("./p.py:X", "p.py:X"),
+    ("random[like=../deep/er/p.py:X[k=2]]", "random[like=p.py:X[k=2]]"),
+    ("ensemble[params+/x/p.py:X]", "ensemble[params+p.py:X]"), ("nonlinear", "nonlinear")])
+def test_only_the_folders_of_plug_ins_are_left_out(selector: str, shown: str) -> None:
+    assert placeless(selector) == shown

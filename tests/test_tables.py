@@ -20,7 +20,7 @@ from benchmarks.errors import UsageError
 from harness.measures.statistics import difference
 from harness.measures.tau import tau_b
 from harness.report.formats import csv_text, escaped, latex, markdown, plain, table_text, write_table
-from harness.report.rows import group
+from harness.report.rows import group, groups
 from harness.report.summary import as_text, scaled
 from harness.report.tables import TAU, Table, table
 from harness.report.verification import verification_table
@@ -71,7 +71,7 @@ def test_what_chance_could_have_done_is_not_bold_and_the_caption_says_against_wh
     rows(tmp_path, 0.6, 0.599, 0.4)
     found = made(tmp_path)
     assert [found.mark(i) for i in range(3)] == ["", "second", ""]
-    assert "No row is bold: nonlinear (1) is not told from nonlinear (2) (corrected p = 0." in found.caption
+    assert "No row is bold: nonlinear (gamma 1) is not told from nonlinear (gamma 2) (corrected p = 0." in found.caption
 
 
 def test_a_best_mean_that_is_behind_on_the_common_seeds_is_said_to_be(tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_a_best_mean_that_is_behind_on_the_common_seeds_is_said_to_be(tmp_path: 
     rows(tmp_path, 0.6, sampler="balanced", shift=1)
     found = made(tmp_path)
     assert found.mark(0) == ""
-    assert ("No row is bold: nonlinear (sbs, 2), the best by its own seeds, is behind nonlinear (balanced, 1) on the common "
-            "seeds (corrected p = 0.0") in found.caption
+    assert ("No row is bold: nonlinear (sampler sbs, gamma 2), the best by its own seeds, is behind nonlinear (sampler balanced, "
+            "gamma 1) on the common seeds (corrected p = 0.0") in found.caption
 
 
 def test_a_table_of_one_seed_has_no_marks(tmp_path: Path) -> None:
@@ -98,8 +98,51 @@ def test_a_row_of_one_seed_keeps_the_best_from_being_bold(tmp_path: Path) -> Non
     rows(tmp_path, 0.1, seeds=1, sampler="balanced")
     found = made(tmp_path)
     assert "best" not in map(found.mark, range(3))
-    assert "not every other one has two seeds in common" in found.caption
+    assert "have no two seeds in common, which no test can judge" in found.caption
     assert "over the seeds 0, 1, 2, of which not every row has all." in found.caption
+
+
+def test_the_caption_says_why_no_row_is_bold(tmp_path: Path) -> None:
+    for name, values, more, says in (
+            ("alone", (0.6,), {}, "there is no other row to compare with"),
+            ("undefined", (None, None), {}, "no tau-b is defined"),
+            ("oracle", (0.6,), {"criterion": "oracle"}, "there is no other row but the oracle to compare with")):
+        for gamma, value in enumerate(values):
+            for seed in range(3):
+                finished(tmp_path / name, value and value + NOISE[seed], seed=seed, network=Network(gamma=2 ** gamma))
+        if more:
+            rows(tmp_path / name, 0.7, **more)
+        assert f"No row is bold: {says}." in made(tmp_path / name).caption, name
+    for seed in range(3):
+        for gamma in (1, 2):
+            finished(tmp_path / "alike", 0.5 + 0.01 * seed, seed=seed, network=Network(gamma=gamma))
+    found = made(tmp_path / "alike")
+    assert "nonlinear (gamma 1) and nonlinear (gamma 2) differ alike in all seeds, which no test can judge." in found.caption
+    assert [found.mark(i) for i in range(2)] == ["", ""]  # none of two equal rows is the second
+
+
+def test_a_row_of_one_seed_is_not_underlined(tmp_path: Path) -> None:
+    rows(tmp_path, 0.6, 0.4)
+    rows(tmp_path, 0.55, seeds=1, sampler="balanced")
+    assert "second" not in map(made(tmp_path).mark, range(3))
+
+
+def test_nothing_is_marked_where_the_estimator_is_the_truth(tmp_path: Path) -> None:
+    rows(tmp_path, 0.6, 0.5, 0.4, estimator="accuracy+oracle")
+    found = made(tmp_path)
+    assert [found.mark(i) for i in range(3)] == ["", "", ""]
+    assert "so no row is a method. " in found.caption
+    assert found.caption.count("Nothing is marked.") == 1
+
+
+def test_runs_judged_on_other_architectures_stand_apart(tmp_path: Path) -> None:
+    for gamma, (n, ceiling) in enumerate(((100, 0.8), (37, 0.8), (37, 0.3))):
+        file = next(finished(tmp_path, 0.5, network=Network(gamma=2 ** gamma)).glob("metrics-*"))
+        content = json.loads(file.read_text())
+        content["populations"]["all"]["tau"] |= {"n": n, "ceiling": ceiling}
+        write_json(file, content)
+    found = groups(collect([tmp_path]).records)
+    assert [(each.question.n, each.question.ceiling) for each in found] == [(37, "0.300"), (37, "0.800"), (100, "0.800")]
 
 
 def test_controls_stand_below_and_only_the_oracle_does_not_compete(tmp_path: Path) -> None:
@@ -276,8 +319,17 @@ def test_report_writes_and_prints_the_tables_of_the_results_folder(results_home:
     best = next(row for each in found["tables"] for row in each["rows"] if row["mark"] == "best")
     assert (best["tau"]["n"], sorted(best["runs"])) == (3, ["0", "1", "2"])
     said = harness("report").out
-    for words in ("0.601 ± 0.006 (3)", "Bold: nonlinear (1)", "2 tables", unfinished.name, "differ in subnet passes"):
+    for words in ("0.601 ± 0.006 (3)", "Bold: nonlinear (gamma 1)", "2 tables", unfinished.name, "differ in subnet passes"):
         assert words in said
+
+
+def test_git_does_not_see_a_report_with_a_truth_that_is_the_user_s(results_home: Path, tmp_path: Path) -> None:
+    rows(results_home, 0.6)
+    harness(f"report --out {tmp_path}/ours")
+    assert not (tmp_path / "ours" / ".gitignore").exists()
+    finished(results_home, 0.5, benchmark="nasbench201", dataset="cifar10", truth="nats/cifar10/test/200/full")
+    harness(f"report --out {tmp_path}/theirs")
+    assert (tmp_path / "theirs" / ".gitignore").read_text() == "*\n"
 
 
 def test_report_goes_where_it_is_told(results_home: Path, tmp_path: Path) -> None:

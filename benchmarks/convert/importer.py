@@ -20,7 +20,7 @@ from benchmarks.folder import data_home
 from benchmarks.lock import sole_writer
 from benchmarks.rows import Rows, rows_of
 from benchmarks.space import Space, nasbench201
-from benchmarks.table import EMBEDDED_FOLDER, RESERVED, Table, table_path, verify, write_table
+from benchmarks.table import RESERVED, Table, is_embedded, table_path, verify, write_table
 from benchmarks.truth import TRAIN, TruthKey
 
 OPTIONS = ("--dataset", "--split", "--epochs", "--train-on")
@@ -143,7 +143,7 @@ def _named(path: Path, form: str, column: str | None, key: TruthKey | None) -> _
 def _target(name: str) -> Path:
     """Where the table goes; UsageError for a name that is none or that belongs to an embedded table."""
     table_path(name)
-    if name in RESERVED or (EMBEDDED_FOLDER / f"{name}.parquet").exists():
+    if name in RESERVED or is_embedded(name):
         raise UsageError(f"'{name}' is the name of an embedded benchmark's table; import under another name with --as.")
     return data_home() / "tables" / f"{name}.parquet"
 

@@ -29,7 +29,10 @@ def report(runs: tuple[str, ...], html: bool, out: Path | None, jobs: int, as_js
     from rich.console import Group
     from rich.text import Text
 
+    from benchmarks.benchmark import benchmark
     from benchmarks.errors import UsageError
+    from benchmarks.folder import write_atomically
+    from benchmarks.table import is_embedded
     from harness.progress import Reporter
     from harness.report.formats import table_text, write_table
     from harness.report.plates import plates
@@ -47,6 +50,9 @@ def report(runs: tuple[str, ...], html: bool, out: Path | None, jobs: int, as_js
     paths = [write_table(each, folder) for each in made]
     with Reporter() as reporter:
         drawn = plates(split, folder / "figures", html, jobs, reporter.step)
+    if not all(is_embedded(benchmark(record.spec.benchmark).table) for record in found.records):
+        # Figures, and so the page, may hold accuracies of single architectures, which are not to be published.
+        write_atomically(folder / ".gitignore", b"*\n")
     notes = []
     if len(made) > 1:
         notes.append(f"There are {len(made)} tables, since the runs differ in {differing(split)}.")

@@ -18,9 +18,9 @@ def role_of(record: Record) -> str:
     alone = spec.share == "all" or (spec.share == "part" and spec.k == 1)
     if alone and spec.sampler == "uniform" and spec.parent is None:
         return "one-shot"  # a partition that steers neither the sharing nor the sampling changes nothing
-    if record.uses_truth("criterion", "parent"):
-        return "oracle"
-    return "random" if spec.criterion.partition("[")[0] == "random" else "method"
+    if spec.criterion.partition("[")[0] == "random":
+        return "random"  # of sizes that may be an oracle's
+    return "oracle" if record.uses_truth("criterion", "parent") else "method"
 
 
 def settings_of(record: Record) -> dict[str, Any]:
@@ -34,8 +34,8 @@ def settings_of(record: Record) -> dict[str, Any]:
 
 
 def placeless(selector: str) -> str:
-    """A selector without the folders of plug-ins' files."""
-    return re.sub(r"[^\[\]=+]*/", "", selector)
+    """A selector without the folders of plug-ins' files; a parameter that is a path stays whole."""
+    return re.sub(r"[^\[\]=+,]*/(?=[^/\[\]=+,]+\.py:)", "", selector)
 
 
 def hashes(record: Record, *names: str) -> str:

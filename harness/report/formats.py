@@ -14,7 +14,7 @@ from benchmarks.errors import printable
 from benchmarks.folder import write_atomically
 from harness.figures.style import beside
 from harness.report.summary import line, table
-from harness.report.tables import Table
+from harness.report.tables import DETAILS, Table
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -78,15 +78,15 @@ def _line(cells: Any) -> str:
 
 def csv_text(made: Table) -> str:
     """A row each with every digit: what it is, its budget, mean and standard deviation of each measure, and its difference to the
-    best row (best minus it, 95 % interval, corrected p). An undefined number is empty."""
-    sink = StringIO()
+    best row: best minus it, the 95 % interval of this pair alone, and p corrected for all pairs. An undefined number is empty."""
+    sink, measures = StringIO(), (*made.measures, *DETAILS)
     writer = csv.writer(sink, lineterminator="\n")
     lines: list[tuple[Any, ...]] = [(
         "role", "criterion", *made.settings, "seeds", "supernets", "parameters", "passes", "images", "flops",
-        *(f"{each.name}{part}" for each in made.measures for part in ("", "_sd")), "ceiling", "mark", "best_minus_it", "low",
+        *(f"{each.name}{part}" for each in measures for part in ("", "_sd")), "ceiling", "mark", "best_minus_it", "low",
         "high", "p_corrected")]
     for position, row in enumerate(made.rows):
-        budget, found = row.first.budget, [row.spread(each.of) for each in made.measures]
+        budget, found = row.first.budget, [row.spread(each.of) for each in measures]
         gap = made.standing.differences.get(position)
         numbers = (gap.mean, gap.low, gap.high, made.standing.adjusted[position]) if gap else (float("nan"),) * 4
         lines.append((
@@ -111,12 +111,18 @@ def _digits(value: float) -> float | str:
 
 
 def latex(made: Table) -> str:
-    """A table* for \\usepackage{booktabs,graphicx}; the label is that of the file."""
+    """A table* for \\usepackage{booktabs,graphicx}; the label is that of the file. Columns that are alike in all rows are in the
+    caption instead, as a page is narrow."""
     marks = {"best": "textbf", "second": "underline", "": ""}
-    rows = [{"cells": cells, "mark": marks[made.mark(position)], "control": 0 < position == made.methods}
+    alike = [] if len(made.rows) == 1 else [i for i in range(1, len(made.heads))
+                                            if i != made.marked and len({cells[i] for cells in made.cells}) == 1]
+    kept = [i for i in range(len(made.heads)) if i not in alike]
+    rows = [{"cells": [cells[i] for i in kept], "mark": marks[made.mark(position)], "control": 0 < position == made.methods}
             for position, cells in enumerate(made.cells)]
-    text: str = _template().render(heads=made.heads, rows=rows, marked=made.marked, left=1 + len(made.settings), made=made,
-                                   caption=made.caption)
+    said = ", ".join(f"{made.heads[i]} {made.cells[0][i]}" for i in alike)
+    text: str = _template().render(heads=[made.heads[i] for i in kept], rows=rows, marked=kept.index(made.marked),
+                                   left=1 + len(made.settings), made=made,
+                                   caption=f"{made.caption}{f' In all rows: {said}.' if said else ''}")
     return text
 
 

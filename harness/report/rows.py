@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
+from math import isnan
 from typing import Any
 
 from benchmarks.benchmark import benchmark
 from benchmarks.errors import UsageError
 from harness.measures.statistics import Spread, spread
 from harness.report.configuration import hashes, placeless, role_of, settings_of
+from harness.report.summary import three
 from harness.runs.collection import Record
 
 # What rows are, in the order of a table: methods first, then what they have to be compared with.
@@ -29,7 +31,8 @@ class Question:
     Costs are the same when they differ by less than ROUNDING from the lowest one of the same question, which stands for all.
 
     values: hash of the truth's, "" where unknown. estimator: with the hash of its code where it is a plug-in. images: how many of
-    which split the estimates use. data: hash of the images, "" where unknown. passes: subnet passes that were asked for, what a
+    which split the estimates use. data: hash of the images, "" where unknown. n, ceiling: architectures that the runs were judged
+    on, and the tau-b that noise leaves reachable there. passes: subnet passes that were asked for, what a
     sampler spends on looks among them; trained: the images in them.
     """
 
@@ -41,6 +44,8 @@ class Question:
     estimator: str
     images: str
     data: str
+    n: int
+    ceiling: str
     passes: int
     trained: int
 
@@ -49,10 +54,11 @@ class Question:
         """What a record answers."""
         spec, asked = record.spec, record.spec.estimation
         number = f"{asked.images:,}" if asked.images else "all"
-        code = hashes(record, "estimator")
+        code, n = hashes(record, "estimator"), record.value("tau", "n")
         return cls(spec.benchmark, spec.dataset, record.truth, record.sources.get("truth", "")[:12], record.population,
                    placeless(spec.estimator) + (f" ({code})" if code else ""), f"{number} {asked.split} images",
-                   record.sources.get("images", "")[:12], spec.passes, spec.images)
+                   record.sources.get("images", "")[:12], 0 if isnan(n) else int(n), three(record.value("tau", "ceiling")),
+                   spec.passes, spec.images)
 
     @property
     def slug(self) -> str:
@@ -143,6 +149,7 @@ def group(records: Sequence[Record]) -> Group:
 def differing(found: Sequence[Group]) -> str:
     """In what the questions of groups differ, in words; their values, too, where there are few of them."""
     titles = {"data": "image data", "values": "the truth's values", "images": "images behind the estimates",
+              "n": "architectures judged", "ceiling": "the ceiling of tau-b",
               "passes": "subnet passes", "trained": "images trained on"}
     known = {each.name: list(dict.fromkeys(getattr(one.question, each.name) for one in found)) for each in fields(Question)}
     known = {name: values for name, values in known.items() if len(values) > 1}

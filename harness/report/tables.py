@@ -30,6 +30,9 @@ class Measure:
 TAU = Measure("tau", "tau-b", three, lambda record: record.value("tau", "value"))
 TOP = Measure("tau_top_10", "top 10 %", three, lambda record: record.value("tau_top", "0.1", "value"))
 REGRET = Measure("regret_10", "regret@10", two, lambda record: record.value("regret", "10", "mean"))
+# Of pairs inside one part and of two parts; in files only, as not every run has parts.
+DETAILS = tuple(Measure(f"tau_{name}", name, three, lambda record, name=name: record.value("decomposition", name))  # type: ignore[misc]
+                for name in ("within", "across"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +71,17 @@ class Table:
 
     def mark(self, position: int) -> str:
         """ "best" (better than every other row), "second" or "", of a row's tau-b."""
+        if self.judged_by_truth:
+            return ""
         if position == self.standing.best and self.standing.significant:
             return "best"
-        return "second" if position == self.standing.second and self.tested else ""
+        return "second" if position == self.standing.second and self._stands_out(position) else ""
+
+    def _stands_out(self, position: int) -> bool:
+        """Whether a second row has several seeds, and a mean between those of the best and of all others."""
+        means = [row.spread(TAU.of).mean for row in self.rows if row.role != "oracle"]
+        own = self.rows[position].spread(TAU.of)
+        return own.n > 1 and means.count(own.mean) == 1
 
     @cached_property
     def heads(self) -> tuple[str, ...]:
@@ -147,31 +158,42 @@ class Table:
 
     def _tests(self) -> list[str]:
         stand = self.standing
+        if self.judged_by_truth:
+            return ["Nothing is marked."]
         if not self.tested:
             return ["One seed cannot tell rows apart, so nothing is marked."]
         oracle = " but the oracle" if any(row.role == "oracle" for row in self.rows) else ""
         said = [f"Bold: a tau-b better than that of every other row{oracle} in two-sided paired t tests over common seeds, "
                 f"Holm-corrected, at {LEVEL:.0%}; underlined: the second; other columns are not tested."]
-        if stand.best is not None and stand.differences and not stand.significant:
-            if (other := stand.ahead) is not None:
-                said.append(f"No row is bold: {self.describe(stand.best)}, the best by its own seeds, is behind "
-                            f"{self.describe(other)} on the common seeds (corrected p = {stand.adjusted[other]:.2g}).")
-            elif (other := stand.closest) is None:
-                said.append(f"No row is bold: not every other one has two seeds in common with {self.describe(stand.best)} that "
-                            "differ.")
-            else:
-                said.append(f"No row is bold: {self.describe(stand.best)} is not told from {self.describe(other)} (corrected p = "
-                            f"{stand.adjusted[other]:.2g}).")
-        return said
+        return said if stand.significant else [*said, f"No row is bold: {self._doubt()}."]
+
+    def _doubt(self) -> str:
+        """Why no row is bold."""
+        best, found = self.standing.best, self.standing.differences
+        if best is None:
+            return "no tau-b is defined"
+        if not found:
+            return f"there is no other row{' but the oracle' if len(self.rows) > 1 else ''} to compare with"
+        if (other := self.standing.ahead) is not None:
+            return (f"{self.describe(best, other)}, the best by its own seeds, is behind {self.describe(other, best)} on the "
+                    f"common seeds (corrected p = {self.standing.adjusted[other]:.2g})")
+        if (other := self.standing.closest) is not None:
+            return (f"{self.describe(best, other)} is not told from {self.describe(other, best)} (corrected p = "
+                    f"{self.standing.adjusted[other]:.2g})")
+        other = next(i for i, gap in found.items() if isnan(gap.p))
+        why = "differ alike in all seeds" if found[other].n > 1 else "have no two seeds in common"
+        return f"{self.describe(best, other)} and {self.describe(other, best)} {why}, which no test can judge"
 
     def _controls(self) -> list[str]:
         found = [text for role, text in CONTROLS.items() if any(row.role == role for row in self.rows)]
         return [f"Controls: {'; '.join(found)}."] if found else []
 
-    def describe(self, position: int) -> str:
-        """A row in words: its name and settings."""
-        row = self.rows[position]
-        said = [setting_text(row.settings.get(name)) for name in self.settings]
+    def describe(self, position: int, other: int | None = None) -> str:
+        """A row in words: its name and settings; only those in which it differs from another one, where that is given."""
+        row, heads = self.rows[position], self.heads[1:]
+        against = {} if other is None else self.rows[other].settings
+        said = [f"{head} {setting_text(row.settings[name])}" for head, name in zip(heads, self.settings, strict=False)
+                if row.settings.get(name) is not None and (other is None or row.settings[name] != against.get(name))]
         return f"{row.name} ({', '.join(said)})" if said else row.name
 
 
