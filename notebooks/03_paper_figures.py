@@ -25,9 +25,9 @@ from benchmarks.errors import HarnessError
 from harness.figures.gallery import FIGURES, figure
 from harness.runs.collection import collect
 
-records = collect([Path("../results/published")]).records
-digits = [record for record in records if record.spec.benchmark == "digits201"]
-cifar = [record for record in records if record.spec.dataset == "cifar10"]
+published = Path("../results/published")
+digits = collect([published / "digits201-controls", published / "digits201-factorial"]).records
+cifar = collect([published / "cifar10-cpu"]).records
 print(f"{len(digits)} runs on digits201, {len(cifar)} on CIFAR-10")
 for name, kind in FIGURES.items():
     print(f"{name:12} {kind.about}")
@@ -35,7 +35,7 @@ for name, kind in FIGURES.items():
 
 # %%
 def show(name, runs, columns=2):
-    """The figure of some runs, or the sentence that says why there is none; what it shows in words stands below it."""
+    """The figure of some runs, or why there is none; below it what it shows in words, and what it leaves out."""
     kind = figure(name)
     try:
         frame = kind.frame(runs)
@@ -43,7 +43,7 @@ def show(name, runs, columns=2):
     except HarnessError as error:
         print(f"{name}: {error}")
         return None
-    print(kind.describe(frame))
+    print(kind.describe(frame), *kind.left_out(runs), sep="\n")
     return drawing
 
 
@@ -102,7 +102,7 @@ show("agreement", digits)
 show("curve", digits)
 
 # %%
-show("budget", digits)
+show("budget", collect([published / "digits201-controls", published / "digits201-budget"]).records)
 
 # %% [markdown]
 # ## How the supernets trained
@@ -111,5 +111,6 @@ show("budget", digits)
 show("training", cifar)
 
 # %% [markdown]
-# `harness figure NAME RUNS... --out FILE` writes the same as PDF, PNG and CSV, and `harness figure NAME --csv FILE` draws a CSV
-# again.
+# A figure from `kind.draw` is for looking and for changing; it looks like a paper's whatever the settings of matplotlib are.
+# `kind.write(frame, Path("figure"))` draws and saves it as PDF, PNG and CSV, as `harness figure NAME RUNS... --out FILE` does;
+# `harness figure NAME --csv FILE` draws a CSV again.

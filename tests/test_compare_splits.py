@@ -20,7 +20,8 @@ from benchmarks.truth import GroundTruth, TruthKey
 from criteria import Context, partition
 from criteria.registry import criteria
 from harness.figures import costs, violins
-from harness.figures.panels import colours, part_names, shortened
+from harness.figures.lettering import shortened
+from harness.figures.panels import colours, part_names
 from harness.report.splits import lineup_table, sizes
 from harness.report.summary import as_text
 from harness.splits.rivals import Lineup, Refusal, compare_splits
@@ -194,8 +195,8 @@ def test_nothing_to_draw_is_said() -> None:
 def test_names_of_parts_fit_or_are_numbers() -> None:
     counts, cheap = lineup("nonlinear", "flops").candidates
     assert part_names(counts.partition.names, 1) == ["0..1", "2", "3"]
-    assert part_names(counts.partition.names, 0.1) == part_names(cheap.partition.names, 0.5) == ["#0", "#1", "#2"]
-    assert shortened("nonlinear[count=live]", 1) == "nonlinear[count=…"
+    assert part_names(counts.partition.names, 0.1) == part_names(cheap.partition.names, 0.3) == ["#0", "#1", "#2"]
+    assert shortened("nonlinear[count=live]", 1) == "nonlinea…unt=live]"
 
 
 def test_colours_differ_in_grey() -> None:

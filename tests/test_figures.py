@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -51,6 +52,7 @@ def made_up(kind: Kind, panels: int, k: int, size: int) -> pd.DataFrame:
                "connected": True, "dataset": "digits", "estimator": "loss", "tau": np.nan, "eta2": 0.1, "architectures": 1}
     measured = ("accuracy", "truth", "estimate", "flops", "params", "uniform", "sbs")
     numbers = {name: rng.uniform(50, 90, len(part)) for name in measured}
+    numbers |= {name: (1e6 * numbers[name]).round() for name in ("flops", "params")}
     frames = [pd.DataFrame({**columns, **numbers, "panel": f"{i} {HOSTILE}"}) for i in range(panels)]
     return pd.concat(frames, ignore_index=True)[list(kind.columns)]
 
@@ -179,6 +181,55 @@ def test_every_own_kind_is_drawn_again_from_its_csv(tmp_path: Path) -> None:
         assert tuple(frame.columns) == kind.columns
         frame.to_csv(tmp_path / "data.csv", index=False)
         assert kind.svg(kind.read(tmp_path / "data.csv"), 1) == kind.svg(frame, 1), kind.name
+
+
+def test_costs_stand_where_they_are_and_their_slices_are_the_parts() -> None:
+    rows = [("a", "d", part, str(part), flops, flops, count)
+            for part, flops, count in ((0, 1e6, 30), (1, 1e6, 10), (1, 2e6, 10), (2, 4e6, 1))]
+    frame = pd.DataFrame(rows, columns=list(costs.COLUMNS))
+    drawn = costs.draw(pd.concat([frame, frame.assign(panel="b", architectures=frame["architectures"] * 100)]), 2)
+    for ax, n in zip(drawn.axes, ("51", "5,100"), strict=True):
+        slices, = ax.collections
+        assert sorted(np.asarray(slices.get_offsets()).tolist()) == [[1, 1], [1, 1], [2, 2], [4, 4]]
+        assert f"n = {n}" in ax.get_title("left")
+        # Three quarters of a circle from its top, and the last quarter, which is left of it.
+        assert [round(path.vertices[:, 0].max(), 2) for path in slices.get_paths()[:2]] == [0.5, 0]
+    sizes = [ax.collections[0].get_sizes().tolist() for ax in drawn.axes]
+    assert sizes[0] == sizes[1]
+    assert sizes[0][0] == sizes[0][1] == pytest.approx(4 * sizes[0][2])
+
+
+def test_a_sampler_that_cannot_work_is_said() -> None:
+    frame = pd.DataFrame([("p", 0, "a", 5, 3, 1000.0, np.nan), ("p", 1, "b", 2, 0, 0.0, np.nan)], columns=list(exposure.COLUMNS))
+    assert "SBS cannot work" in exposure.axes(frame).get_title("left")
+    said = exposure.describe(frame)
+    assert "a with 5 architectures 1000, b with 2 architectures 0; SBS cannot work, as a part has no connected" in said
+
+
+def test_each_panel_of_estimates_says_what_they_are() -> None:
+    frame = made_up(scatter.KIND, 2, 1, 3)
+    other = frame["panel"] == frame["panel"].iloc[-1]
+    labels = [ax.get_ylabel() for ax in scatter.draw(frame.assign(estimator=np.where(other, "angle", "accuracy")), 2).axes]
+    assert labels == ["estimated accuracy (%)", "estimate (higher is better)"]
+    assert [ax.get_ylabel() for ax in scatter.draw(frame.assign(estimator="accuracy"), 2).axes] == ["estimated accuracy (%)", ""]
+
+
+def test_violins_say_how_many_of_a_part_lie_below() -> None:
+    frame = made_up(violins.KIND, 1, 2, 100).assign(part=lambda each: each.index // 100, accuracy=np.linspace(50, 90, 200))
+    below = frame.assign(accuracy=frame["accuracy"].where(frame.index > 0, 0.0))
+    texts = [violins.draw(each, 2).get_supxlabel() for each in (frame, below)]
+    assert ["1.0 % lie below the axis" in " ".join(text.split()) for text in texts] == [False, True]
+
+
+@pytest.mark.parametrize("module", OWN[1:], ids=lambda module: module.KIND.name)
+def test_axes_hold_one_panel(module: Any) -> None:
+    from matplotlib.figure import Figure
+
+    frame = made_up(module.KIND, 2, 2, 2)
+    ax = Figure().subplots(2, 2)[0, 1]
+    assert module.axes(frame[frame["panel"] == frame["panel"].iloc[0]], ax) is ax
+    with pytest.raises(DataError, match="this frame has 2"):
+        module.axes(frame)
 
 
 def test_svg_is_text_whose_ids_are_its_own() -> None:

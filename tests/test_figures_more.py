@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,19 @@ def test_configurations_are_named_by_what_tells_them_apart(controls: Sequence[Re
     assert [len(each.rows) for each in configurations(controls, ("sampler",), 2)] == [2, 2]
 
 
+def test_configurations_stand_in_an_order_that_means_something(tmp_path: Path) -> None:
+    for gamma in (16, 2, 1):
+        for share, sampler in (("part", "uniform"), ("all", "sbs"), ("part", "sbs")):
+            finished(tmp_path, 0.5, network=Network(gamma=gamma), share=share, sampler=sampler)
+    finished(tmp_path, 0.5, criterion="flops", network=Network(gamma=16))
+    finished(tmp_path, 0.5, criterion="none", k=1, sampler="uniform")
+    found = [each.first.spec for each in configurations(records(tmp_path))]
+    kinds = [("all", "sbs"), ("part", "sbs"), ("part", "uniform")]
+    assert [(spec.criterion, spec.share, spec.sampler, spec.network.gamma) for spec in found] == [
+        ("flops", "part", "sbs", 16), *(("nonlinear", *kind, gamma) for kind in kinds for gamma in (1, 2, 16)),
+        ("none", "part", "uniform", 2)]
+
+
 # ---- widths
 
 
@@ -108,6 +122,21 @@ def test_no_configuration_is_named_by_more_than_it_needs() -> None:
     names = [each.name for each in configurations([record for record in records if record.spec.estimator == "accuracy"])]
     assert sorted(names)[:3] == ["edge", "flops", "flops[sizes=9105+5520+1000]"]
     assert len(names) == len(set(names)) == 11
+    assert "none, mixture" in names  # K-shot-NAS
+    assert "one-shot" in names
+
+
+def test_constant_estimates_have_no_nan_and_a_note_says_what_is_shown(tmp_path: Path) -> None:
+    index = members()[:20]
+    for gamma in (1, 2):
+        for seed in (0, 1):
+            estimated(finished(tmp_path, 0.5, network=Network(gamma=gamma), seed=seed), np.full(20, 50.0), index)
+    frame = widths.frame(records(tmp_path))
+    drawn = widths.draw(frame, 1)
+    assert drawn.axes[0].get_title("left").endswith("2 seeds: \N{EN DASH}")
+    assert "nan" not in widths.describe(frame)
+    note = " ".join(drawn.get_supxlabel().split())
+    assert all(word in note for word in ("the 150 of the highest truth", "the lowest seed", "rank 1: the highest", "full width"))
 
 
 def test_widths_need_a_pair(controls: Sequence[Record]) -> None:
@@ -192,6 +221,15 @@ def test_numbers_ascend_in_contrasts(tmp_path: Path) -> None:
     assert frame.loc[frame["kind"] == "main", "contrast"].tolist() == ["2 - 1", "16 - 1", "16 - 2"]
 
 
+def test_effects_of_different_questions_are_panels_of_their_own(controls: Sequence[Record]) -> None:
+    nonlinear = [record for record in controls if record.spec.criterion == "nonlinear"]
+    others = [replace(record, spec=replace(record.spec, estimator="loss")) for record in nonlinear]
+    frame = effects.frame([*nonlinear, *others])
+    assert frame["panel"].unique().tolist() == [f"digits201, digits, 9,000 passes, {name}" for name in ("accuracy", "loss")]
+    assert len(frame) == 2 * len(effects.frame(nonlinear))
+    assert all(name in effects.draw(frame, 2).axes[i].get_title("left") for i, name in enumerate(("accuracy", "loss")))
+
+
 # ---- agreement
 
 
@@ -231,6 +269,14 @@ def test_methods_stand_where_a_random_search_is_as_good(controls: Sequence[Recor
     assert (line["accuracy"] <= line["high"] + 1e-9).all()
     assert (np.diff(line["accuracy"]) > 0).all()
     assert len(methods) == 2 * 6
+    upper, lower = curve.draw(frame, 2).axes
+    drawn, marks = upper.lines[0], upper.containers[1][0]
+    on_it = np.interp(np.log(marks.get_xdata().astype(float)), np.log(drawn.get_xdata()), drawn.get_ydata())
+    assert on_it == pytest.approx(marks.get_ydata())
+    ends = [segment[:, 1] for segment in upper.containers[1][2][0].get_segments()]
+    assert np.array(ends) == pytest.approx(methods.loc[methods["picks"] == 10, ["low", "high"]].to_numpy())
+    assert lower.get_yticklabels()[0].get_text() == "nonlinear, sbs, all (5)"
+    assert "nonlinear, sbs, all (5 seeds): " in curve.describe(frame)
     mine = methods[(methods["name"] == "nonlinear, sbs, all") & (methods["picks"] == 10)].iloc[0]
     records_ = [record for record in controls if (record.spec.share, record.spec.sampler) == ("all", "sbs")]
     top = line["high"].max()
@@ -261,12 +307,23 @@ def test_curves_are_means_over_the_passes_of_an_epoch(tmp_path: Path) -> None:
                                               if record.spec.criterion == "nonlinear" and record.spec.seed == 0]
     first = frame[frame["supernet"] == 0]
     assert first[["epoch", "passes", "loss", "accuracy"]].to_numpy().tolist() == [[1, 2, 3, 50], [3, 4, 0.5, 50]]
-    assert "loss 0.500, accuracy 50.00 % after 3 epochs" in training.describe(frame)
+    assert "loss 0.500, accuracy 50.00 % in epoch 3" in training.describe(frame)
     (folder / "training-0.safetensors").write_bytes(b"x")
     with pytest.raises(DataError, match="truncated or damaged"):
-        training.curve(folder / "training-0.safetensors")
+        training.curves([folder / "training-0.safetensors"])
     with pytest.raises(UsageError, match="curves of its training"):
         training.frame([record for record in records(tmp_path) if record.spec.criterion == "flops"])
+
+
+def test_an_epoch_that_was_only_begun_counts_with_the_one_before(tmp_path: Path) -> None:
+    # Trained together: only the passes of both say how long an epoch is.
+    trained(tmp_path, 0, [[4.0, 2.0], [1.0, 1.0], [3.0, 2.0]], [[4], [1], [1]])
+    trained(tmp_path, 1, [[1.0, 0.0], [4.0, 2.0], [2.0, 0.0]], [[1], [4], [1]])
+    one, other = training.curves([tmp_path / f"training-{i}.safetensors" for i in range(2)])
+    assert [one[name].tolist() for name in ("epoch", "passes", "loss", "accuracy")] == [[1, 2], [4, 2], [1, 2], [50, 150]]
+    assert other["passes"].tolist() == [1, 5]
+    trained(tmp_path, 1, [[1.0, 0.0], [4.0, 2.0], [2.0, 0.0]], [[1], [4], [4]])
+    assert training.curves([tmp_path / f"training-{i}.safetensors" for i in range(2)])[0]["epoch"].tolist() == [1, 2, 3]
 
 
 # ---- all of them
@@ -299,6 +356,19 @@ def test_a_figure_comes_from_its_csv_alone(name: str, tmp_path: Path) -> None:
     assert "nan" not in kind.describe(frame).lower()
     with pytest.raises(DataError):
         kind.draw(frame.iloc[:0], 1)
+
+
+@pytest.mark.parametrize("module", [widths, leaves, effects, curve, training], ids=lambda module: module.KIND.name)
+def test_axes_hold_one_panel(module: Any) -> None:
+    from matplotlib.figure import Figure
+
+    frame = extreme()[module.KIND.name]
+    panel = {"widths": "method", "leaves": "split"}.get(module.KIND.name, "panel")
+    several = pd.concat([frame, frame.assign(**{panel: "another"})])
+    ax = Figure().subplots(2, 2)[0, 1]
+    assert module.axes(frame[frame[panel] == frame[panel].iloc[0]], ax) is ax
+    with pytest.raises(DataError, match="Axes hold one panel"):
+        module.axes(several)
 
 
 @pytest.mark.parametrize("name", MINE)

@@ -1,25 +1,29 @@
 """The report's page as text: that it is well made, alone, and says what the runs say. test_browser.py opens it."""
 
+import json
 import re
 import tomllib
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from command import harness
-from records import SOURCES, finished
+from records import SOURCES, finished, measures
 
-from benchmarks.errors import Absent, DataError, UsageError
+from benchmarks.errors import Absent, DataError, UsageError, printable
+from harness.figures.gallery import FIGURES
 from harness.figures.kind import Kind
 from harness.report.page.drawing import inlined
 from harness.report.page.sheet import sheet, toml
+from harness.report.summary import MISSING
 from harness.runs.collection import Record, collect
 from harness.runs.spec import Estimation, Network, RunSpec
 
@@ -27,7 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-HOSTILE = "\"'><img src=x onerror=alert(1)>{{ 7*7 }}<script>alert(1)"
+HOSTILE = "\"'><img src=x onerror=alert(1)>{{ 7*7 }}<script>alert(1)\x1b[31m\x07\u202e"
+SHOWN = printable(HOSTILE)
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -94,9 +99,9 @@ def damaged(records: Sequence[Record]) -> "pd.DataFrame":
 
 
 def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
-    from harness.figures.style import canvas
+    from harness.figures.sheet import sheet
 
-    ax = canvas(columns, 1.0)
+    ax = sheet(columns, 1.0).subplots()
     ax.plot(frame["x"], frame["x"], "o")
     ax.set_title(HOSTILE)
     return ax.get_figure(root=True)  # type: ignore[return-value]
@@ -158,14 +163,26 @@ def test_only_the_script_of_the_page_may_run(folder: Path) -> None:
 
 def test_names_are_text(folder: Path) -> None:
     made = page(folder / "index.html")
-    assert HOSTILE in made.text
+    assert SHOWN in made.text
     assert made.all("img") == []
     assert len(made.all("script")) == 1
-    assert [each for each in made.all("tbody") if each["data-criterion"] == HOSTILE]
+    assert [each for each in made.all("tbody") if each["data-criterion"] == SHOWN]
     run, = (path for path in folder.glob("runs/*.html") if "script" in path.name)
     assert re.fullmatch(r"[A-Za-z0-9._-]+", run.name)
-    assert f"{HOSTILE}" in page(run).text
+    assert SHOWN in page(run).text
+    assert SHOWN in isolated(folder / "index.html")
+    assert page(run).all("bdi") != []
     assert len(page(run).all("script")) == 1
+
+
+def isolated(path: Path) -> list[str]:
+    """The texts whose direction is their own."""
+    return [unescape(each) for each in re.findall("<bdi>(.*?)</bdi>", path.read_text())]
+
+
+def test_no_text_orders_a_page_to_show_another_one(folder: Path) -> None:
+    for path in (folder / "index.html", *folder.glob("runs/*.html")):
+        assert all(each.isprintable() for each in re.split("[\n\N{NO-BREAK SPACE}]", path.read_text()))
 
 
 def test_every_number_of_a_run_leads_to_its_page(folder: Path) -> None:
@@ -191,6 +208,81 @@ def test_a_page_of_a_run_says_all_about_it(tmp_path: Path) -> None:
     assert len(lines) == 4
     assert lines[0] == "0.0,0.0 150.0,60.0 300.0,120.0"
     assert "at the end: supernet 1 1.000, supernet 2 1.000" in str(made.all("svg")[0]["aria-label"])
+
+
+def test_measured_numbers_come_first_and_settings_are_said_below_names_too(folder: Path) -> None:
+    made = page(folder / "index.html")
+    heads = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", (folder / "index.html").read_text())
+    names = [re.sub("<[^>]*>", "", head) for head in heads]
+    assert names[:names.index("FLOPs") + 1] == ["criterion", "tau-b", "top 10 %", "regret@10", "ceiling of tau-b", "gamma",
+                                                "supernets", "parameters", "passes", "FLOPs"]
+    assert [each["data-what"] for each in made.all("th", scope="row") if "data-what" in each] == ["gamma 2", "gamma 2", "gamma 4"]
+
+
+def test_the_difference_of_a_pair_is_told_from_what_is_corrected_for_all(tmp_path: Path) -> None:
+    for gamma, values in ((1, (0.5, 0.52)), (2, (0.6, 0.64)), (4, (0.1, 0.3))):
+        for seed, value in enumerate(values):
+            finished(tmp_path / "runs", value, seed=seed, network=Network(gamma=gamma))
+    said = page(written(tmp_path / "runs") / "index.html").text
+    assert re.search(r"paired by seed: \+0\.110; 95 % interval of this pair alone \[-0\.017, \+0\.237\]; p = 0\.\d+, corrected "
+                     r"for all 2 comparisons \(Holm\)\.", said)
+
+
+def test_what_parents_spent_is_told_apart(tmp_path: Path) -> None:
+    changed(finished(tmp_path / "runs", 0.5, passes=900), "metrics", lambda found: found["budget"].update(
+        inherited={"passes": 300, "images": 9600, "flops": 4e8}))
+    made = page(next((written(tmp_path / "runs") / "runs").iterdir()))
+    assert "subnet passes900 = 600 of its own + 300 inherited" in made.text
+    assert "FLOPs (a multiply-add is one)1 G = 600 M of its own + 400 M inherited" in made.text
+
+
+def changed(run: Path, file: str, change: Callable[[dict[str, Any]], object]) -> None:
+    path, = run.glob(f"{file}*.json")
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def stage(**facts: Any) -> dict[str, Any]:
+    return {"supernet-0": {"packages": {"torch": "2.0"}, **facts}}
+
+
+def parts(**values: Any) -> dict[str, Any]:
+    whole = {"within": 0.5, "across": None, "parts": [0.5, None], "sizes": [3, 4]}
+    return {"all": {**measures(0.5), "decomposition": {**whole, **values}}}
+
+
+@pytest.mark.parametrize(("file", "content"), [
+    *(("provenance", content) for content in (
+        stage(packages=[1]), stage(packages={"torch": 2}), stage(seconds="x"), stage(process_seconds=[]), stage(cores="<b>"),
+        stage(peak_memory_mib="<b>"), stage(device={}), stage(commit=7), {"supernet-0": 7})),
+    *(("metrics", {"populations": content}) for content in (
+        parts(sizes=[{}]), parts(sizes=[-1]), parts(parts=3), parts(parts=["x"]), parts(within={}), parts(across="1"),
+        {"all": {**measures(0.5), "spearman": {}}}, {"all": {**measures(0.5), "regret": {"10": {"mean": 1.0}, "1": 3}}}))])
+def test_what_a_page_cannot_show_is_refused_where_it_is_read(file: str, content: dict[str, Any], tmp_path: Path) -> None:
+    run = finished(tmp_path, 0.5)
+    changed(run, file, lambda found: found.update(content))
+    with pytest.raises(DataError, match=f"{file}.*is not what a run of this version writes"):
+        collect([run])
+
+
+def test_what_runs_write_and_wrote_is_shown(tmp_path: Path) -> None:
+    run = finished(tmp_path, 0.5)
+    changed(run, "provenance", lambda found: found.update(stage(seconds=5, cores=None, commit=None, packages={"torch": None})))
+    changed(run, "metrics", lambda found: found.update(populations=parts()))
+    made = sheet(collect([run]).records[0])
+    assert made.stages == (("supernet-0", "5.0 s", MISSING, f"{MISSING}, None cores", MISSING, MISSING, MISSING, MISSING),)
+    changed(run, "metrics", lambda found: found.update(populations=parts(parts=None, sizes=None)))
+    assert sheet(collect([run]).records[0]).judged[0][5:7] == ("0.500", MISSING)
+
+
+def test_no_page_leads_to_one_that_could_not_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = collect([finished(tmp_path / "runs", 0.5), finished(tmp_path / "runs", 0.6, seed=1)]).records
+    made = {record.key: sheet(record) for record in records[:1]}
+    monkeypatch.setattr("harness.report.page.page.sheet", lambda record: made[record.key])
+    with pytest.raises(KeyError):
+        written(tmp_path / "runs")
+    assert not list(tmp_path.rglob("*.html"))
 
 
 def test_damaged_curves_are_said_to_be(tmp_path: Path) -> None:
@@ -220,8 +312,11 @@ def test_a_run_judged_twice_has_two_pages(tmp_path: Path) -> None:
 
 def test_a_spec_on_a_page_makes_the_run_again() -> None:
     parent = RunSpec(criterion="none", k=1, sampler="uniform")
-    spec = RunSpec(criterion=f"./{HOSTILE}\\\n\u00e9.py:X", share="part", estimation=Estimation(images=7), parent=parent)
-    assert RunSpec.from_dict(tomllib.loads(toml(spec.as_dict()))) == spec
+    criterion = f"./{HOSTILE}\\\n\u00e9\x7f\xa0\U000e0001.py:X"
+    spec = RunSpec(criterion=criterion, share="part", estimation=Estimation(images=7), parent=parent)
+    said = toml(spec.as_dict())
+    assert RunSpec.from_dict(tomllib.loads(said)) == spec
+    assert printable(said) == said
 
 
 # ---- figures
@@ -239,7 +334,8 @@ def test_figures_are_shown_or_said_to_be_missing(tmp_path: Path, kinds: dict[str
         f"drawn-{table}.{kind}" for table in tables for kind in ("csv", "pdf", "png")]
     made = page(tmp_path / "report" / "index.html")
     assert len(made.all("svg")) == 4  # in two widths
-    assert all(HOSTILE in str(each["aria-label"]) for each in made.all("svg"))
+    assert [each["data-table"] for each in made.all("figure")] == ["table-1", "table-2"]
+    assert all(SHOWN in str(each["aria-label"]) for each in made.all("svg"))
     for words in ("Figure 1. Drawn & co.", "Figure 2.", "Import nasbench201 for these",
                   "harness data import FILE --as nasbench201", "harness data build digits201",
                   "'damaged' of digits201 digits is left out: The file x<y is damaged."):
@@ -260,8 +356,26 @@ def test_drawings_on_one_page_do_not_touch_one_another(kinds: dict[str, Kind]) -
         assert "*" not in sheet
     assert len(first) < len(svg)
     assert str(inlined(svg, "f1", "words")) == str(first)
-    assert HOSTILE in Page(str(first)).text
+    assert SHOWN in Page(str(first)).text
     assert Page(str(first)).all("script") == []
+
+
+def test_a_figure_of_any_name_can_be_shown(tmp_path: Path) -> None:
+    curves(finished(tmp_path, 0.5, criterion=HOSTILE))
+    kind = FIGURES["training"]
+    svg = kind.svg(kind.frame(collect([tmp_path]).records), 1)
+    made = str(inlined(svg, "f", "words"))
+    assert Page(made).open == []
+    assert all(each.isprintable() for each in re.split("[\n\N{NO-BREAK SPACE}]", made))
+
+
+def test_points_of_a_cloud_share_a_group() -> None:
+    groups = ("<g clip-path='url(#a)'><use/></g>" * 3 + "<g clip-path='url(#b)'><use/></g>" + "<g clip-path='url(#a)'><use/></g>"
+              + "<g clip-path='url(#a)' opacity='.5'><use/></g>" * 2)
+    made = inlined(f"<svg viewBox='0 0 3 2'><clipPath id='a'/><clipPath id='b'/><g>{groups}</g></svg>", "f", "words")
+    assert re.sub(r'="[^"]*"', "", made).endswith(
+        "<g><g clip-path><use /><use /><use /></g><g clip-path><use /></g><g clip-path><use /></g>"
+        + "<g clip-path opacity><use /></g>" * 2 + "</g></svg>")
 
 
 def test_a_drawing_cannot_leave_its_element() -> None:
@@ -286,7 +400,7 @@ def test_columns_are_sorted_by_numbers_and_not_by_their_texts(tmp_path: Path) ->
     finished(tmp_path / "runs", 0.25, network=Network(channels=32, gamma=2))
     finished(tmp_path / "runs", None, network=Network(channels=16, gamma=1), share="all")
     made = page(written(tmp_path / "runs") / "index.html")
-    settings = {each.get("data-v") for each in made.all("td") if "class" not in each}
+    settings = {each.get("data-v") for each in made.all("td", **{"class": "set"})}
     assert settings == {"32.0", "16.0", "2.0", "1.0", None}  # a share has none, nor have the rows of seeds
     numbers = [each.get("data-v") for each in made.all("td", **{"class": "n"}) if "data-v" in each]
     assert numbers.count("0.25") == 1

@@ -26,21 +26,29 @@ def figure(name: str, runs: tuple[str, ...], csv: Path | None, columns: int, out
     """A figure of finished runs: PDF, PNG and the CSV that it can be drawn from again.
 
     NAME is one of `harness list figures`. RUNS are folders or names of runs, or folders that hold some; by default those of
-    `harness list runs`.
+    `harness list runs`. Runs that are left out, and why, are said on standard error and in the JSON's `notes`.
     """
     from rich.text import Text
 
     from benchmarks.errors import UsageError
     from harness.figures.gallery import figure as kind_of
+    from harness.figures.kind import too_high
     from harness.runs.collection import collect
     from harness.store import results_home
 
     kind = kind_of(name)
     if csv is not None and runs:
         raise UsageError(f"The figure is drawn from runs or from {csv}, not from both; leave one of them out.")
-    found = kind.read(csv) if csv is not None else kind.frame(collect(runs).records)
+    left_out: list[str] = []
+    if csv is not None:
+        found = kind.read(csv)
+    else:
+        records = collect(runs).records
+        found, left_out = kind.frame(records), kind.left_out(records)
+    drawn = kind.draw(found, columns)
     place = out or (csv.with_suffix("") if csv is not None else results_home() / "report" / kind.name)
-    paths = kind.write(found, place, columns)
-    said = kind.describe(found)
-    answer(as_json, {"figure": kind.name, "files": list(map(str, paths)), "says": said},
+    paths, said, notes = kind.save(drawn, found, place), kind.describe(found), [*left_out, *too_high(drawn, columns)]
+    for each in notes:
+        click.echo(each, err=True)
+    answer(as_json, {"figure": kind.name, "files": list(map(str, paths)), "says": said, "notes": notes},
            Text(f"{said}\n\nWritten: {', '.join(map(str, paths))}"))

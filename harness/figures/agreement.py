@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.errors import Absent, DataError, UsageError
+from harness.figures.column import COUNT, MAYBE
+from harness.figures.frames import apart, single
 from harness.figures.kind import Kind
-from harness.figures.panels import shortened
-from harness.figures.sheet import NOTE, broken, room, sheet, stack
+from harness.figures.lettering import fitted
+from harness.figures.omission import NO_PARTS
+from harness.figures.sheet import entitle, note, room, sheet, stack
 from harness.figures.split import Split, splits
-from harness.figures.style import INK
+from harness.figures.style import INK, style
 from harness.report.summary import MISSING, three
 from harness.runs.collection import Record
 from harness.splits.agreement import agreement
@@ -27,8 +30,11 @@ COLUMNS = ("panel", "one", "other", "adjusted_rand", "architectures")
 CELL, LOW, AROUND = 0.42, 0.17, 0.4
 # From here on cells are too dark for dark text.
 DARK = 0.55
-# Of the width of a panel, for the names at its left; and the inches of the longest one.
-NAMES, LONGEST = 0.42, 1.7
+# Of the width of a panel, for the names at its left; the inches of the longest one, and of the longest below; and of a cell from
+# which on a name beside it has two lines.
+NAMES, LONGEST, TILTED, TWO_LINES = 0.42, 1.7, 1.0, 0.22
+# Inches between a name and its cell.
+TICK = 0.1
 
 
 def frame(records: Sequence[Record]) -> "pd.DataFrame":
@@ -74,44 +80,45 @@ def lineup_frame(found: Lineup) -> "pd.DataFrame":
 
 def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     """A panel for each dataset: darker is more alike."""
-    panels = [found for _, found in frame.groupby("panel", sort=False)]
+    panels = apart(frame)
     if not panels:
         raise DataError("There is no pair of splits to draw; give several.")
     figure, made = stack(panels, columns, _height, foot=0.15)
     for found, ax in zip(panels, made, strict=True):
         axes(found, ax)
-    note = "adjusted Rand index: 1 = the same parts, 0 = alike as by chance"
-    figure.supxlabel(broken(note, figure.get_figwidth()), fontsize=NOTE)
+    note(figure, "adjusted Rand index: 1 = the same parts, 0 = alike as by chance")
     return figure
 
 
 def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
-    """The pairs of one panel, each once, below the diagonal."""
-    names = _names(frame)
-    ax = sheet(1, AROUND + 0.8 + CELL * len(names)).subplots() if ax is None else ax
-    table = np.full((len(names), len(names)), np.nan)
-    places = {name: place for place, name in enumerate(names)}
-    for one, other, value in zip(frame["one"], frame["other"], frame["adjusted_rand"], strict=True):
-        low, high = sorted((places[one], places[other]))
-        table[high, low] = value
-    ax.imshow(table, cmap="Blues", vmin=0, vmax=1)
-    cell = _cells(frame, room(ax))
-    for (row, column), value in np.ndenumerate(table):
-        if column <= row:
-            text = MISSING if np.isnan(value) else f"{round(value, 2) + 0:.2f}"
-            ax.text(column, row, text, ha="center", va="center", fontsize=min(6.5, 21 * cell),
-                    color="white" if value > DARK else INK)
-    longest = min(NAMES * room(ax), LONGEST)
-    ax.set_yticks(range(len(names)), [broken(name, longest, 2 if cell > 0.22 else 1) for name in names])
-    ax.set_xticks(range(len(names)), [shortened(name, 1.1) for name in names], rotation=40, ha="right", rotation_mode="anchor")
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.set_title(broken(frame["panel"].iloc[0], room(ax) - 0.3, 1), loc="left")
+    """The pairs of one panel, each once, below the diagonal; DataError unless the frame has one panel."""
+    names = _names(single(frame))
+    with style():
+        ax = sheet(1, AROUND + 0.8 + CELL * len(names)).subplots() if ax is None else ax
+        table = np.full((len(names), len(names)), np.nan)
+        places = {name: place for place, name in enumerate(names)}
+        for one, other, value in zip(frame["one"], frame["other"], frame["adjusted_rand"], strict=True):
+            low, high = sorted((places[one], places[other]))
+            table[high, low] = value
+        ax.imshow(table, cmap="Blues", vmin=0, vmax=1)
+        width = room(ax)
+        cell = _cells(frame, width)
+        for (row, column), value in np.ndenumerate(table):
+            if column <= row:
+                text = MISSING if np.isnan(value) else f"{round(value, 2) + 0:.2f}"
+                ax.text(column, row, text, ha="center", va="center", fontsize=min(6.5, 21 * cell),
+                        color="white" if value > DARK else INK)
+        ax.set_yticks(range(len(names)), fitted(names, min(NAMES * width, LONGEST) - TICK, 2 if cell > TWO_LINES else 1))
+        ax.set_xticks(range(len(names)), fitted(names, min(TILTED, NAMES * width)), rotation=40, ha="right",
+                      rotation_mode="anchor")
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        entitle(ax, frame["panel"].iloc[0], width - NAMES * width - 0.1, 2)
     return ax
 
 
 def _names(frame: "pd.DataFrame") -> list[str]:
-    return list(dict.fromkeys(frame["one"]))
+    return list(dict.fromkeys([*frame["one"], *frame["other"]]))
 
 
 def _height(frame: "pd.DataFrame", width: float) -> float:
@@ -132,4 +139,4 @@ def describe(frame: "pd.DataFrame") -> str:
 
 
 KIND = Kind("agreement", "how alike the splits of criteria are (adjusted Rand index)", COLUMNS, frame, draw, describe,
-            ("panel", "one", "other"))
+            ("panel", "one", "other"), types={"adjusted_rand": MAYBE, "architectures": COUNT}, left_out=NO_PARTS)

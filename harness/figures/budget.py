@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import DataError, UsageError
+from harness.figures.column import COUNT, MAYBE, SOME, SPREAD
 from harness.figures.configurations import configurations, few
+from harness.figures.frames import apart, single
 from harness.figures.kind import Kind
-from harness.figures.panels import CHARACTERS_PER_INCH, shortened
-from harness.figures.sheet import DASHES, SERIES, broken, room, series, sheet, stack
+from harness.figures.lettering import extent, fitted
+from harness.figures.omission import sentence
+from harness.figures.sheet import DASHES, SERIES, entitle, room, series, sheet, stack
+from harness.figures.style import style
 from harness.report.summary import scaled, three
 from harness.report.tables import TAU, spread_text
 from harness.runs.collection import Record
@@ -24,8 +28,8 @@ COLUMNS = ("panel", "configuration", "passes", "mean", "sd", "seeds")
 MOST = len(SERIES) * len(DASHES)
 # In inches: the axes, a line of the legend, a title, and what stands between axes and legend.
 HEIGHT, LINE, TITLE, BELOW = 2.1, 0.16, 0.25, 0.42
-# Inches of a legend's symbol, and of what stands left of the legend.
-SYMBOL, LEFT = 0.5, 0.45
+# Inches of a legend's symbol, of what stands left of the legend, and between its columns.
+SYMBOL, LEFT, BESIDE = 0.5, 0.5, 0.2
 
 
 def frame(records: Sequence[Record]) -> "pd.DataFrame":
@@ -47,7 +51,7 @@ def frame(records: Sequence[Record]) -> "pd.DataFrame":
 
 def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     """A panel for each question; its legend stands below it."""
-    panels = [found for _, found in frame.groupby("panel", sort=False)]
+    panels = apart(frame)
     if not panels:
         raise DataError("There is no tau-b to draw; give runs of several budgets.")
     figure, made = stack(panels, columns, _height)
@@ -57,37 +61,41 @@ def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
 
 
 def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
-    """The lines of a frame of one panel, and their legend below."""
+    """The lines of a frame of one panel, and their legend below; DataError unless the frame has one panel."""
     from matplotlib.transforms import ScaledTranslation
 
-    ax = sheet(1, HEIGHT + TITLE + LINE * frame["configuration"].nunique()).subplots() if ax is None else ax
-    ax.grid(axis="y")
-    ax.set_xscale("log")
-    lines, names = [], []
-    for position, (name, line) in enumerate(frame.groupby("configuration", sort=False)):
-        colour, marker, dashes = series(position)
-        drawn = ax.errorbar(line["passes"], line["mean"], line["sd"].fillna(0.0), color=colour, marker=marker, linestyle=dashes,
-                            markersize=3.5, capsize=1.5, elinewidth=0.6)
-        lines.append(drawn.lines[0])
-        names.append(shortened(str(name), room(ax) - SYMBOL - LEFT))
-    ticks = sorted(frame["passes"].unique())
-    ax.set_xticks(ticks, [scaled(float(tick)).strip() for tick in ticks])
-    ax.set_xticks([], minor=True)
-    ax.set(xlabel="subnet passes", ylabel="tau-b")
-    ax.set_title(broken(frame["panel"].iloc[0], room(ax) - 0.3, 1), loc="left")
-    below = ax.transAxes + ScaledTranslation(0, -BELOW, ax.get_figure(root=True).dpi_scale_trans)  # type: ignore[union-attr]
-    ax.legend(lines, names, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, borderaxespad=0,
-              ncols=_legend_columns(frame, room(ax)), handlelength=3)
+    names = list(single(frame)["configuration"].unique())
+    with style():
+        ax = sheet(1, HEIGHT + TITLE + LINE * len(names)).subplots() if ax is None else ax
+        ax.grid(axis="y")
+        ax.set_xscale("log")
+        lines = []
+        for position, (_, line) in enumerate(frame.groupby("configuration", sort=False)):
+            colour, marker, dashes = series(position)
+            drawn = ax.errorbar(line["passes"], line["mean"], line["sd"].fillna(0.0), color=colour, marker=marker,
+                                linestyle=dashes, markersize=3.5, capsize=1.5, elinewidth=0.6)
+            lines.append(drawn.lines[0])
+        ticks = sorted(frame["passes"].unique())
+        ax.set_xticks(ticks, [scaled(float(tick)).strip() for tick in ticks])
+        ax.set_xticks([], minor=True)
+        ax.set(xlabel="subnet passes", ylabel="tau-b")
+        width = room(ax)
+        entitle(ax, frame["panel"].iloc[0], width - LEFT - 0.1, 1)
+        figure: Any = ax.get_figure(root=True)
+        below = ax.transAxes + ScaledTranslation(0, -BELOW, figure.dpi_scale_trans)
+        ax.legend(lines, fitted(names, width - SYMBOL - LEFT), loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below,
+                  borderaxespad=0, ncols=_legend_columns(names, width), handlelength=3)
     return ax
 
 
 def _height(frame: "pd.DataFrame", width: float) -> float:
-    return HEIGHT + TITLE + LINE * ceil(frame["configuration"].nunique() / _legend_columns(frame, width))
+    names = list(frame["configuration"].unique())
+    return HEIGHT + TITLE + LINE * ceil(len(names) / _legend_columns(names, width))
 
 
-def _legend_columns(frame: "pd.DataFrame", width: float) -> int:
-    longest = max(len(name) for name in frame["configuration"])
-    return max(1, min(frame["configuration"].nunique(), int((width - LEFT) / (SYMBOL + 0.15 + longest / CHARACTERS_PER_INCH))))
+def _legend_columns(names: Sequence[str], width: float) -> int:
+    longest = max(map(extent, names))
+    return max(1, min(len(names), int((width - LEFT) / (SYMBOL + BESIDE + longest))))
 
 
 def describe(frame: "pd.DataFrame") -> str:
@@ -103,5 +111,12 @@ def describe(frame: "pd.DataFrame") -> str:
             f"{'; '.join(said)}.")
 
 
+def _single(records: Sequence[Record]) -> list[str]:
+    """Of runs of a single budget, that they are left out."""
+    names = [record.name for each in configurations(records, PASSES) if len(each.rows) == 1
+             for record in each.rows[0].records.values()]
+    return [sentence(names, len(records), "No run beside them differs in its subnet passes alone.")] if names else []
+
+
 KIND = Kind("budget", "tau-b against subnet passes, a line for each configuration", COLUMNS, frame, draw, describe,
-            ("panel", "configuration"))
+            ("panel", "configuration"), types={"passes": SOME, "mean": MAYBE, "sd": SPREAD, "seeds": COUNT}, left_out=_single)

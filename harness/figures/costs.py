@@ -9,8 +9,12 @@ from numpy.typing import NDArray
 from benchmarks import cost
 from benchmarks.errors import DataError
 from criteria.base import Context, Partition
+from harness.figures.column import PART_ID, SOME
+from harness.figures.frames import apart, single
 from harness.figures.kind import Kind
-from harness.figures.panels import colours, first_column, head, note, panels
+from harness.figures.omission import NO_PARTS
+from harness.figures.panels import colours, first_column, head, panels
+from harness.figures.sheet import note
 from harness.figures.split import splits
 from harness.figures.style import style
 from harness.report.summary import scaled
@@ -21,18 +25,20 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.path import Path
 
 COLUMNS = ("panel", "dataset", "part", "name", "flops", "params", "architectures")
 TEXTS = ("panel", "dataset", "name")
-HEIGHT = 1.95
+HEIGHT = 2.25
 MEGA = 1e6
-# In points: between the same costs of neighbouring parts, and the diameters of the rarest and of the most frequent point.
-STEP, SMALLEST, LARGEST = 5.0, 1.2, 8.0
-# In points: between the first part and the last one at most.
-WIDEST = 16.0
+# In points: the diameters of the rarest and of the most frequent place.
+SMALLEST, LARGEST = 1.6, 8.0
+# Points on the arc of a whole circle.
+ARC = 48
 # The axes reach so many times further than the costs.
-MARGIN = 1.6
-NOTES = "area: architectures of one cost; parts from dark to light in their order, moved apart"
+MARGIN = 1.2
+NOTES = ("a circle: all architectures of one cost, its area how many of the n, its slices their parts, clockwise from dark to "
+         "light in their order")
 
 
 def frame(records: Sequence[Record]) -> "pd.DataFrame":
@@ -70,48 +76,70 @@ def _rows(title: str, dataset: str, made: Partition, context: Context, members: 
     return counted
 
 
-def axes(frame: "pd.DataFrame", ax: "Axes | None" = None, largest: int | None = None) -> "Axes":
-    """One panel of a frame, alone or on given axes; the area of a point says how many architectures it stands for, and `largest`
-    of them make the largest. Points of different parts are moved apart, as cells share few costs."""
-    from matplotlib.ticker import LogLocator, NullLocator
-    from matplotlib.transforms import ScaledTranslation
+def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
+    """One panel of a frame, alone or on given axes: a circle where architectures are, cut into the shares of the parts.
 
+    Cells share few costs, so points of different parts would hide each other. The area of a circle says how many of the panel's
+    architectures it stands for. DataError unless the frame has one panel.
+    """
+    from matplotlib.collections import PathCollection
+    from matplotlib.ticker import LogLocator, NullLocator
+    from matplotlib.transforms import IdentityTransform
+
+    names = dict(zip(single(frame)["part"], frame["name"], strict=True))
+    k = max(names) + 1
     with style():
         ax = panels(1, HEIGHT, columns=1)[1][0] if ax is None else ax
-        names = dict(zip(frame["part"], frame["name"], strict=True))
-        k, most = max(names) + 1, frame["architectures"].max() if largest is None else largest
-        figure = ax.get_figure(root=True)
-        assert figure is not None
         ax.grid()
         ax.set(xscale="log", yscale="log")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter("{x:g}")
             axis.set_minor_locator(NullLocator())
-        for part, colour in enumerate(colours(k)):
-            mine = frame[frame["part"] == part]
-            shift = min(STEP, WIDEST / max(1, k - 1)) * (part - (k - 1) / 2) / 72 / 2 ** 0.5
-            moved = ax.transData + ScaledTranslation(-shift, shift, figure.dpi_scale_trans)
-            area = np.maximum(LARGEST ** 2 * mine["architectures"] / most, SMALLEST ** 2)
-            ax.scatter(mine["flops"] / MEGA, mine["params"] / MEGA, s=area, color=colour, edgecolor="white", linewidth=0.2,
-                       transform=moved)
+        places = sorted(_places(frame), key=lambda place: -place["architectures"].sum())  # the small ones on top
+        most, palette = places[0]["architectures"].sum(), colours(k)
+        cut = [(place, i) for place in places for i in range(len(place))]
+        spots = np.array([(place["flops"].iloc[i], place["params"].iloc[i]) for place, i in cut]) / MEGA
+        circles = PathCollection(
+            [_slice(place["architectures"].to_numpy(float), i) for place, i in cut],
+            [max(LARGEST ** 2 * place["architectures"].sum() / most, SMALLEST ** 2) for place, _ in cut], offsets=spots,
+            offset_transform=ax.transData, facecolors=[palette[place["part"].iloc[i]] for place, i in cut], edgecolors="white",
+            linewidths=0.2)
+        circles.set_transform(IdentityTransform())
+        ax.add_collection(circles, autolim=False)
+        ax.update_datalim(spots)
         _limit(ax, frame)
-        head(ax, str(frame["panel"].iloc[0]), key=[names.get(part, f"#{part}") for part in range(k)])
+        head(ax, str(frame["panel"].iloc[0]), f"n = {frame['architectures'].sum():,}",
+             [names.get(part, f"#{part}") for part in range(k)])
     return ax
+
+
+def _places(frame: "pd.DataFrame") -> list["pd.DataFrame"]:
+    """The rows of each cost, by part."""
+    return apart(frame.sort_values("part", kind="stable"), "flops", "params")
+
+
+def _slice(counts: NDArray[np.float64], position: int) -> "Path":
+    """One of the slices of a circle of diameter 1, clockwise from the top."""
+    from matplotlib.path import Path
+
+    start, end = np.concatenate([[0.0], np.cumsum(counts)])[position:position + 2] / counts.sum()
+    angles = 2 * np.pi * np.linspace(start, end, max(2, round(ARC * (end - start)) + 1))
+    arc = np.column_stack([np.sin(angles), np.cos(angles)]) / 2
+    return Path(np.concatenate([arc, arc[:1]] if len(counts) == 1 else [[(0.0, 0.0)], arc, [(0.0, 0.0)]]))
 
 
 def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     """The figure across `columns` columns; DataError where nothing is left to draw."""
     if frame.empty:
         raise DataError("No architecture is in a part, so there is nothing to draw; choose other runs.")
-    each = [mine for _, mine in frame.groupby("panel", sort=False)]
+    each = apart(frame)
     alike = frame["dataset"].nunique() == 1
     with style():
         figure, grid = panels(len(each), HEIGHT, sharex=alike, columns=columns, sharey=alike)
         for mine, ax in zip(each, grid, strict=True):
-            together = frame[frame["dataset"] == mine["dataset"].iloc[0]]
-            axes(mine, ax, int(together["architectures"].max()))
-            _limit(ax, together)
+            axes(mine, ax)
+            _limit(ax, frame[frame["dataset"] == mine["dataset"].iloc[0]])
             ax.set_xlabel("FLOPs (M)" if ax.xaxis.get_tick_params()["labelbottom"] else "")
         for ax in first_column(grid):
             ax.set_ylabel("parameters (M)")
@@ -127,12 +155,13 @@ def _limit(ax: "Axes", frame: "pd.DataFrame") -> None:
 def describe(frame: "pd.DataFrame") -> str:
     """What is to be seen."""
     said = []
-    for panel, mine in frame.groupby("panel", sort=False):
+    for mine in apart(frame):
         ends = mine.groupby("part").agg({"name": "first", "flops": ["min", "max"]})
         ranges = [f"{name} has {scaled(low).strip()} to {scaled(high)}FLOPs" for name, low, high in ends.itertuples(index=False)]
-        said.append(f"{panel}: {', '.join(ranges)}")
+        said.append(f"{mine['panel'].iloc[0]}: {', '.join(ranges)}")
     return ("Parameters against FLOPs of the architectures of each part, a panel for each of "
             f"{len(said)} partition{'s' * (len(said) > 1)}. {'; '.join(said)}.")
 
 
-KIND = Kind("costs", "FLOPs and parameters per part, a panel a partition", COLUMNS, frame, draw, describe, TEXTS)
+KIND = Kind("costs", "FLOPs and parameters per part, a panel a partition (EFS-NAS, Fig. 3)", COLUMNS, frame, draw, describe,
+            TEXTS, types={"part": PART_ID, "flops": SOME, "params": SOME, "architectures": SOME}, left_out=NO_PARTS)

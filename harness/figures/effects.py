@@ -9,10 +9,13 @@ from benchmarks.errors import DataError, UsageError
 from harness.experiments.attribution import Effect, attribute
 from harness.experiments.factorial import factorial
 from harness.experiments.observations import of_runs
+from harness.figures.column import MAYBE, NUMBER, SOME, SPREAD, one_of
+from harness.figures.configurations import titles
+from harness.figures.frames import apart, single
 from harness.figures.kind import Kind
-from harness.figures.panels import CHARACTERS_PER_INCH
-from harness.figures.sheet import broken, sheet
-from harness.figures.style import INK
+from harness.figures.lettering import extent, fitted
+from harness.figures.sheet import NOTE, entitle, room, sheet
+from harness.figures.style import INK, style
 from harness.report.rows import groups
 from harness.runs.collection import Record
 
@@ -39,15 +42,16 @@ def frame(records: Sequence[Record]) -> "pd.DataFrame":
     Marginal means (kind mean) are in it, too, and are not drawn. Raises UsageError where no such runs are a full factorial.
     """
     found: list[tuple[str, list[Effect]]] = []
-    for group in groups(records):
+    asked = groups(records)
+    named = titles([group.question for group in asked], ("benchmark", "dataset", "passes"), ())
+    for group in asked:
         mine = [record for row in group.rows for record in row.records.values()]
-        question = f"{group.question.benchmark}, {group.question.dataset}, {group.question.passes:,} passes"
         if effects := _effects(mine):
-            found.append((question, effects))
+            found.append((named[group.question], effects))
             continue
         for criterion in dict.fromkeys(record.spec.criterion for record in mine):
             if effects := _effects([record for record in mine if record.spec.criterion == criterion]):
-                found.append((f"{question}, {criterion}", effects))
+                found.append((f"{named[group.question]}, {criterion}", effects))
     if not found:
         raise UsageError("No runs of equal passes among these are a full factorial, so no factor can be told from the others; "
                          "`harness attribute` says what is missing.")
@@ -75,7 +79,7 @@ def effects_frame(effects: Sequence[Effect], panel: str = "") -> "pd.DataFrame":
 def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     """A panel for each factorial, below each other."""
     drawn = frame[frame["kind"].isin(list(TITLES))]
-    panels = [found for _, found in drawn.groupby("panel", sort=False)]
+    panels = apart(drawn)
     if not panels:
         raise DataError("There is no effect to draw; give runs in which some factor is varied.")
     figure = sheet(columns, 1)
@@ -92,11 +96,12 @@ def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     return figure
 
 
+@style()
 def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
-    """The effects of one factorial, a line each."""
-    found = frame[frame["kind"].isin(list(TITLES))].reset_index(drop=True)
+    """The effects of one factorial, a line each, alone or on given axes; DataError unless the frame has one panel of them."""
+    found = single(frame[frame["kind"].isin(list(TITLES))].reset_index(drop=True))
     ax = sheet(2, AROUND + LINE * len(found)).subplots() if ax is None else ax
-    width = float(ax.get_figure(root=True).get_figwidth())  # type: ignore[union-attr]
+    width = room(ax)
     ax.axvline(0, color=INK, linewidth=0.6)
     ax.grid(axis="x")
     for kind, (colour, marker) in LOOKS.items():
@@ -108,7 +113,7 @@ def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
     ax.set_ylim(len(found) - 0.4, -0.6)
     seeds = int(found["n_seed"].iloc[0])
     said = ", ".join(filter(None, (found["panel"].iloc[0], f"{seeds} seeds" if seeds > 1 else "one seed, so no intervals")))
-    ax.set_title(broken(said, width * (1 - LABELS), 3), loc="left")
+    entitle(ax, said, width * (1 - LABELS) - 0.2, 4)
     ax.set_xlabel(XLABEL)
     ax.legend(handles=_handles(found), loc="best")
     return ax
@@ -124,10 +129,11 @@ def _handles(found: "pd.DataFrame") -> "list[Line2D]":
 def _labels(found: "pd.DataFrame", width: float) -> list[str]:
     """The factors and what is compared: on one line, or with the contrast on a second one where there is no room."""
     pairs = list(zip(found["factors"], found["contrast"], strict=True))
-    longest = int(LABELS * width * CHARACTERS_PER_INCH)
-    fit = all(len(f"{factors}: {contrast}") <= longest for factors, contrast in pairs)
-    return [f"{factors}: {contrast}" if fit else "\n".join(broken(text, LABELS * width, 3) for text in (f"{factors}:", contrast))
-            for factors, contrast in pairs]
+    if all(extent(f"{factors}: {contrast}", NOTE) <= LABELS * width for factors, contrast in pairs):
+        return [f"{factors}: {contrast}" for factors, contrast in pairs]
+    lines = [fitted([f"{factors}:" for factors, _ in pairs], LABELS * width, 3, NOTE),
+             fitted([contrast for _, contrast in pairs], LABELS * width, 3, NOTE)]
+    return ["\n".join(pair) for pair in zip(*lines, strict=True)]
 
 
 def describe(frame: "pd.DataFrame") -> str:
@@ -140,4 +146,6 @@ def describe(frame: "pd.DataFrame") -> str:
 
 
 KIND = Kind("effects", "what each factor is worth in tau-b, with intervals", COLUMNS, frame, draw, describe,
-            ("panel", "kind", "factors", "contrast"))
+            ("panel", "kind", "factors", "contrast"), types={"kind": one_of("mean", "main", "interaction"), "value": NUMBER,
+                   "low": MAYBE, "high": MAYBE, "sd": SPREAD, "n_seed": SOME, "p": SPREAD, "p_holm": SPREAD},
+            ordered=(("low", "value", "high"),))

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.errors import DataError, UsageError
+from harness.figures.column import COUNT, PART_ID, SPREAD
+from harness.figures.frames import apart, single
 from harness.figures.kind import Kind
-from harness.figures.panels import first_column, head, name_parts, note, panels
+from harness.figures.omission import NOT_WHOLE
+from harness.figures.panels import first_column, head, name_parts, panels
+from harness.figures.sheet import note
 from harness.figures.split import splits
 from harness.figures.style import ESTIMATE, INK, TRUTH, style
 from harness.runs.collection import Record
@@ -49,7 +53,8 @@ def frame(records: Sequence[Record]) -> "pd.DataFrame":
 
 
 def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
-    """One panel of a frame, alone or on given axes."""
+    """One panel of a frame, alone or on given axes; DataError unless the frame has one panel."""
+    single(frame)
     with style():
         ax = panels(1, HEIGHT, columns=1)[1][0] if ax is None else ax
         ax.grid(axis="y")
@@ -58,7 +63,7 @@ def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
             ax.bar(frame["part"] + (i - (len(SAMPLERS) - 1) / 2) * width, frame[sampler], width, color=colour, edgecolor=INK,
                    linewidth=0.5)
         name_parts(ax, list(frame["name"]), list(frame["connected"]))
-        head(ax, str(frame["panel"].iloc[0]))
+        head(ax, str(frame["panel"].iloc[0]), _idle(frame))
     return ax
 
 
@@ -68,7 +73,7 @@ def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
 
     if frame.empty:
         raise DataError("There is no part, so there is nothing to draw; choose other runs.")
-    each = [mine for _, mine in frame.groupby("panel", sort=False)]
+    each = apart(frame)
     with style():
         figure, grid = panels(len(each), HEIGHT, columns=columns)
         for mine, ax in zip(each, grid, strict=True):
@@ -81,16 +86,25 @@ def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     return figure
 
 
+def _idle(frame: "pd.DataFrame") -> str:
+    """Which samplers cannot work in a panel."""
+    idle = [name for sampler, (_, name) in SAMPLERS.items() if frame[sampler].isna().any()]
+    return f"{' and '.join(idle)} cannot work" if idle else ""
+
+
 def describe(frame: "pd.DataFrame") -> str:
     """What is to be seen."""
     said = []
-    for panel, mine in frame.groupby("panel", sort=False):
-        parts = [f"{row.name_} with {row.architectures:,} architectures {row.uniform:.0f} and {row.sbs:.0f}"
-                 for row in mine.rename(columns={"name": "name_"}).itertuples()]
-        said.append(f"{panel}: {', '.join(parts)}")
+    for mine in apart(frame):
+        working = [sampler for sampler in SAMPLERS if mine[sampler].notna().all()]
+        parts = [f"{part['name']} with {part['architectures']:,} architectures "
+                 f"{' and '.join(f'{part[sampler]:.0f}' for sampler in working)}".rstrip() for _, part in mine.iterrows()]
+        idle = f"; {_idle(mine)}, as a part has no connected architecture" if len(working) < len(SAMPLERS) else ""
+        said.append(f"{mine['panel'].iloc[0]}: {', '.join(parts)}{idle}")
     return (f"Bars of the expected passes of each part, of {PASSES:,} in all, under uniform sampling and under supernet-balanced "
             f"sampling. {'; '.join(said)}.")
 
 
-KIND = Kind("exposure", "architectures per part and how often each part is sampled, uniform against SBS", COLUMNS, frame, draw,
-            describe, TEXTS)
+KIND = Kind("exposure", "architectures per part and how often each part is sampled, uniform against SBS (EFS-NAS, Fig. 5)",
+            COLUMNS, frame, draw, describe, TEXTS, types={"part": PART_ID, "architectures": COUNT, "connected": COUNT,
+                   "uniform": SPREAD, "sbs": SPREAD}, left_out=NOT_WHOLE)

@@ -1,4 +1,8 @@
-"""The figure of true accuracies in every part, or leaf of a tree, as histograms in which the best 1 % are marked."""
+"""The figure of true accuracies in every part, or leaf of a tree, as histograms in which the best 1 % are marked.
+
+So Ly-Manson et al. look at the leaves of their trees, "Analyzing Few-Shot Neural Architecture Search in a Metric-Driven
+Framework", AutoML 2024.
+"""
 
 from collections.abc import Sequence
 from math import ceil
@@ -8,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.errors import DataError, UsageError
+from harness.figures.column import COUNT, NUMBER, PART_ID
+from harness.figures.frames import apart, single
 from harness.figures.kind import Kind
-from harness.figures.panels import shortened
-from harness.figures.sheet import NOTE, broken, room, sheet
+from harness.figures.lettering import extent, fitted
+from harness.figures.omission import NO_TRUTH_OR_PARTS
+from harness.figures.sheet import entitle, note, room, sheet
 from harness.figures.split import splits, truth_name, truths_of
-from harness.figures.style import INK, TRUTH
+from harness.figures.style import INK, TRUTH, style
 from harness.runs.collection import Record
 from harness.splits.separation import best
 
@@ -28,8 +35,6 @@ BELOW = 1
 # In inches: a part, and what is around them. Of a part's height: its name, its histogram, and the one of the best below it.
 PART, AROUND = 0.4, 0.75
 TEXT, UP, DOWN = 0.36, 0.36, 0.2
-# Characters of numbers in an inch.
-NARROW = 20
 
 
 def frame(records: Sequence[Record]) -> "pd.DataFrame":
@@ -82,39 +87,43 @@ def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     """A panel for each split, in it a histogram for each part, up for all and down for the best."""
     if frame.empty:
         raise DataError("There is no part to draw; give runs of a criterion whose truth is at hand.")
-    panels = [found for _, found in frame.groupby("split", sort=False)]
+    panels = apart(frame, "split")
     across = min(len(panels), 3 if columns == 2 else 1)
     rows = [panels[start:start + across] for start in range(0, len(panels), across)]
     heights = [AROUND + PART * max(found["part"].nunique() for found in row) for row in rows]
     figure = sheet(columns, sum(heights))
-    axes = figure.subplots(ceil(len(panels) / across), across, squeeze=False, height_ratios=heights)
-    for row, line in zip(axes, rows, strict=True):
+    made = figure.subplots(ceil(len(panels) / across), across, squeeze=False, height_ratios=heights)
+    for row, line in zip(made, rows, strict=True):
         for position, ax in enumerate(row):
             if position < len(line):
-                _panel(line[position], ax)
+                axes(line[position], ax)
             else:
                 ax.remove()
-    figure.supxlabel(broken("up: connected architectures, each part to its own scale; down: the best 1 %, to one scale; "
-                            f"{BELOW} % lie further left", figure.get_figwidth(), 3), fontsize=NOTE)
+    note(figure, f"up: connected architectures, each part to its own scale; down: the best 1 %, to one scale; {BELOW} % of all "
+                 "lie further left")
     return figure
 
 
-def _panel(found: "pd.DataFrame", ax: "Axes") -> None:
-    parts = [part for _, part in found.groupby("part", sort=True)]
-    most = max(1, int(found["count_top"].max()))
+@style()
+def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
+    """The parts of one split, alone or on given axes; DataError unless the frame has one."""
+    parts = apart(single(frame, "split").sort_values(["part", "low"], kind="stable"), "part")
+    ax = sheet(1, AROUND + PART * len(parts)).subplots() if ax is None else ax
+    most = max(1, int(frame["count_top"].max()))
+    counts = [f" n={part['architectures'].iloc[0]:,}, best {part['top'].iloc[0]:,}" for part in parts]
+    names = fitted([part["name"].iloc[0] for part in parts], room(ax) - 0.25 - max(map(extent, counts)))
     for row, part in enumerate(parts):
-        first, base = part.iloc[0], len(parts) - row - UP - TEXT
+        base = len(parts) - row - UP - TEXT
         for heights, colour in ((UP * part["count"] / max(1, int(part["count"].max())), TRUTH),
                                 (-DOWN * part["count_top"] / most, INK)):
             ax.bar(part["low"], heights, part["high"] - part["low"], bottom=base, align="edge", color=colour, linewidth=0)
         ax.axhline(base, color=INK, linewidth=0.4)
-        counts = f" n={first['architectures']:,}, best {first['top']:,}"
-        name = shortened(first["name"], room(ax) - 0.1 - len(counts) / NARROW)
-        ax.annotate(name + "," * bool(name) + counts, (0, base + UP + 0.06), xycoords=("axes fraction", "data"))
-    ax.set(ylim=(0, len(parts)), yticks=[], xlim=(found["low"].min(), found["high"].max()))
+        ax.annotate(names[row] + "," * bool(names[row]) + counts[row], (0, base + UP + 0.06), xycoords=("axes fraction", "data"))
+    ax.set(ylim=(0, len(parts)), yticks=[], xlim=(frame["low"].min(), frame["high"].max()))
     ax.spines["left"].set_visible(False)
     ax.set_xlabel("true accuracy (%)")
-    ax.set_title(broken(found["split"].iloc[0], room(ax) - 0.3), loc="left")
+    entitle(ax, frame["split"].iloc[0], room(ax) - 0.3)
+    return ax
 
 
 def describe(frame: "pd.DataFrame") -> str:
@@ -129,5 +138,7 @@ def describe(frame: "pd.DataFrame") -> str:
             f"many of these each part holds: {'; '.join(said)}.")
 
 
-KIND = Kind("leaves", "true accuracy in each part or leaf, the best 1 % marked", COLUMNS, frame, draw, describe,
-            ("split", "name"))
+KIND = Kind("leaves", "true accuracy in each part or leaf, the best 1 % marked (metric-driven framework)", COLUMNS, frame, draw,
+            describe, ("split", "name"), types={"part": PART_ID, "architectures": COUNT, "top": COUNT, "below": COUNT,
+                   "low": NUMBER, "high": NUMBER, "count": COUNT, "count_top": COUNT},
+            ordered=(("low", "high"), ("count_top", "count"), ("top", "architectures")), left_out=NO_TRUTH_OR_PARTS)

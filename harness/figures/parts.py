@@ -1,7 +1,6 @@
 """The figure of accuracy per part: the true accuracies of a part's architectures, beside what its supernet estimates."""
 
 from collections.abc import Sequence
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +10,12 @@ from benchmarks.benchmark import benchmark
 from benchmarks.errors import DataError, UsageError
 from benchmarks.space import Space
 from criteria.base import Scores
+from harness.figures.column import COUNT, FLAG, NUMBER, one_of
 from harness.figures.kind import Kind
+from harness.figures.lettering import broken, extent, fitted
+from harness.figures.sheet import entitle, room, sheet
 from harness.figures.split import estimates_of, judged, partition_of, truth_of
-from harness.figures.style import ESTIMATE, INK, ONE_COLUMN, TRUTH, TWO_COLUMNS, canvas, style
+from harness.figures.style import ESTIMATE, INK, ONE_COLUMN, TRUTH, TWO_COLUMNS, style
 from harness.runs.collection import Record
 
 if TYPE_CHECKING:
@@ -26,10 +28,12 @@ TEXTS = ("part", "kind", "title", "meaning")
 COLOURS = {"truth": TRUTH, "estimate": ESTIMATE}
 # A smooth shape drawn from fewer accuracies would be invented; they are drawn as points.
 FEWEST_FOR_VIOLIN = 15
-# In inches; tilted names need more of them.
-HEIGHT, TILTED, LEGEND_WIDTH = 2.2, 0.6, 1.6
-# Of the tick labels' font, on average; and the longest line that a label may have.
-CHARACTERS_PER_INCH, LONGEST = 17, 24
+# In inches; tilted names need more of them, and are at most so long.
+HEIGHT, TILTED, LEGEND_WIDTH, LONGEST = 2.2, 0.6, 1.6, 1.1
+# In inches: beside the axes, there of tilted names, and between names.
+NUMBERS, ASIDE, BESIDE = 0.4, 0.6, 0.03
+# Lines of what the parts are values of.
+MEANING = 4
 WORDS = {"truth": "true", "estimate": "estimated"}
 
 
@@ -90,7 +94,7 @@ def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
     sizes = drawn.loc[drawn["kind"] == kinds[0], "part"].value_counts().reindex(names, fill_value=0)
     many = drawn["part"].map(sizes) >= FEWEST_FOR_VIOLIN
     with style():
-        ax = ax if ax is not None else _canvas(names, fitting(frame))
+        ax = ax if ax is not None else _alone(names, fitting(frame))
         title, by = (str(frame[name].iloc[0]) for name in ("title", "meaning"))
         shared: dict[str, Any] = {"x": "part", "y": "accuracy", "hue": "kind", "order": names, "hue_order": kinds,
                                   "palette": COLOURS, "legend": False, "ax": ax}
@@ -100,14 +104,15 @@ def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
                            linecolor=INK, saturation=1, **shared)
         if not many.all():
             sns.stripplot(drawn[~many], dodge=len(kinds) > 1, jitter=False, size=2.5, linewidth=0.3, edgecolor=INK, **shared)
-        _name_parts(ax, names, sizes.tolist())
+        width = room(ax) - NUMBERS
+        if not _name_parts(ax, names, sizes.tolist(), width):
+            width -= ASIDE
         left_out = int((frame["kind"] == kinds[0]).sum() - sizes.sum())
         note = f"\n({left_out:,} disconnected cell{'s' * (left_out > 1)} left out)" if left_out else ""
-        ax.set_xlabel(fill(by, int(_width(ax) * CHARACTERS_PER_INCH)) + note)
+        ax.set_xlabel(broken(by, width, MEANING) + note)
         ax.set_ylabel("accuracy (%)" if len(kinds) > 1 else f"{WORDS[kinds[0]]} accuracy (%)")
-        width = _width(ax)
-        above = len(kinds) > 1 and len(title) > (width - LEGEND_WIDTH) * CHARACTERS_PER_INCH
-        ax.set_title(_cut(title, int(width * CHARACTERS_PER_INCH)), loc="left", pad=14 if above else 4)
+        above = len(kinds) > 1 and extent(title) > width - LEGEND_WIDTH
+        entitle(ax, title, width, 1, pad=14 if above else 4)
         if len(kinds) > 1:
             _legend(ax, kinds)
     return ax
@@ -115,40 +120,36 @@ def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
 
 def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     """The figure across `columns` columns; DataError where nothing is left to draw."""
-    with style():
-        figure: Figure = axes(frame, _canvas(_names(frame), columns)).get_figure(root=True)  # type: ignore[assignment]
+    figure: Figure = axes(frame, _alone(_names(frame), columns)).get_figure(root=True)  # type: ignore[assignment]
     return figure
 
 
 def fitting(frame: "pd.DataFrame") -> int:
     """How many columns of a paper the names of the parts need."""
-    return 1 if _fits(_names(frame), ONE_COLUMN) else 2
+    return 1 if _fits(_names(frame), ONE_COLUMN - NUMBERS) else 2
 
 
 def _names(frame: "pd.DataFrame") -> list[str]:
     return list(dict.fromkeys(frame["part"]))
 
 
-def _canvas(names: list[str], columns: int) -> "Axes":
+def _alone(names: list[str], columns: int) -> "Axes":
     width = ONE_COLUMN if columns == 1 else TWO_COLUMNS
-    return canvas(width, HEIGHT if _fits(names, width) else HEIGHT + TILTED)
+    return sheet(columns, HEIGHT if _fits(names, width - NUMBERS) else HEIGHT + TILTED).subplots()
 
 
-def _width(ax: "Axes") -> float:
-    return ax.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
-
-
-def _name_parts(ax: "Axes", names: list[str], sizes: list[int]) -> None:
-    """Names and sizes below the axis: on two lines, or on one and tilted where there are too many."""
-    width = _width(ax)
+def _name_parts(ax: "Axes", names: list[str], sizes: list[int], width: float) -> bool:
+    """Names and sizes below the axis: on two lines, or on one and tilted where there are too many; whether they are upright."""
     upright = _fits(names, width)
-    shown = [f"{_broken(name, width / len(names))}\n" if upright else f"{_cut(name)} " for name in names]
+    shown = ([f"{_halved(name, width / len(names) - BESIDE)}\n" for name in names] if upright
+             else [f"{name} " for name in fitted(names, LONGEST)])
     ax.set_xticks(range(len(names)), [f"{name}(n={size:,})" for name, size in zip(shown, sizes, strict=True)])
     if not upright:
         for label in ax.get_xticklabels():
             label.set(rotation=40, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.5, len(names) - 0.5)
     ax.tick_params(axis="x", length=0)
+    return upright
 
 
 def _legend(ax: "Axes", kinds: list[str]) -> None:
@@ -159,22 +160,15 @@ def _legend(ax: "Axes", kinds: list[str]) -> None:
               columnspacing=1)
 
 
-def _broken(name: str, inches: float) -> str:
-    """The name of a part in the room that it has: a range is broken before its end, what is still too long is cut."""
-    if len(name) > inches * CHARACTERS_PER_INCH and ".." in name:
-        name = name.replace("..", "..\n", 1)
-    return "\n".join(map(_cut, name.split("\n")))
-
-
-def _cut(line: str, longest: int = LONGEST) -> str:
-    return line if len(line) <= longest else line[:longest - 1] + "…"
+def _halved(name: str, inches: float) -> str:
+    """The name of a part, a range broken before its end where it is too long for its room."""
+    return name.replace("..", "..\n", 1) if extent(name) > inches else name
 
 
 def _fits(names: list[str], width: float) -> bool:
-    """Whether the names, broken where they can be, stand side by side below a figure of that many inches."""
-    room = width / max(1, len(names))
-    longest = max(len(line) for name in names or [""] for line in [*_broken(name, room).split("\n"), "(n=15,625)"])
-    return longest <= room * CHARACTERS_PER_INCH
+    """Whether the names, broken where they can be, stand side by side below axes of that many inches."""
+    inches = width / max(1, len(names))
+    return all(extent(text) <= inches - BESIDE for name in names for text in (_halved(name, inches - BESIDE), "(n=15,625)"))
 
 
 def describe(frame: "pd.DataFrame") -> str:
@@ -193,4 +187,5 @@ def _meaning(scores: Scores | None) -> str:
     return scores.meaning + (f" ({scores.unit})" if scores.unit else "")
 
 
-KIND = Kind("parts", "true and estimated accuracies per part of one run", COLUMNS, frame, draw, describe, TEXTS)
+KIND = Kind("parts", "true and estimated accuracies per part of one run", COLUMNS, frame, draw, describe, TEXTS,
+            types={"kind": one_of("truth", "estimate"), "index": COUNT, "accuracy": NUMBER, "connected": FLAG})

@@ -9,9 +9,13 @@ from benchmarks.benchmark import benchmark
 from benchmarks.errors import DataError, HarnessError, UsageError
 from benchmarks.truth import GroundTruth
 from harness.estimation.estimators import kept_values
+from harness.figures.column import COUNT, FLAG, MAYBE, PART_ID_OR_NONE
 from harness.figures.configurations import configurations
+from harness.figures.frames import apart, single
 from harness.figures.kind import Kind
-from harness.figures.panels import BELOW, colours, first_column, head, note, panels, reach
+from harness.figures.omission import NO_TRUTH_OR_ESTIMATES
+from harness.figures.panels import BELOW, colours, first_column, head, panels, reach
+from harness.figures.sheet import note
 from harness.figures.split import estimates_of, gravest, judged, truth_name, truths_of
 from harness.figures.style import style
 from harness.measures.tau import ranks, tau_b
@@ -72,10 +76,11 @@ def _rows(record: Record, truth: GroundTruth, title: str) -> "pd.DataFrame":
 
 
 def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
-    """One panel of a frame, alone or on given axes; DataError where no connected architecture has both numbers."""
+    """One panel of a frame, alone or on given axes; DataError where no connected architecture has both numbers, and unless the
+    frame has one panel."""
     from matplotlib.colors import to_rgba
 
-    drawn = _drawn(frame)
+    drawn = _drawn(single(frame))
     with style():
         ax = panels(1, HEIGHT, columns=1)[1][0] if ax is None else ax
         parts = dict(zip(frame["part"], frame["name"], strict=True))
@@ -93,13 +98,18 @@ def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
 def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     """The figure across `columns` columns; DataError where no connected architecture has both numbers."""
     shown = set(_drawn(frame)["panel"])
-    each = [mine for panel, mine in frame.groupby("panel", sort=False) if panel in shown]
+    each = [mine for mine in apart(frame) if mine["panel"].iloc[0] in shown]
+    alike = len({_estimated(mine) for mine in each}) == 1
     with style():
         figure, grid = panels(len(each), HEIGHT, columns=columns, sharey=False)
         for mine, ax in zip(each, grid, strict=True):
             axes(mine, ax)
-        for ax in first_column(grid):
-            ax.set_ylabel(_estimated(frame))
+            if len(frame) > MANY:  # however few a panel has, together they would be heavy
+                for points in ax.collections:
+                    points.set_rasterized(True)
+        for mine, ax in zip(each, grid, strict=True):
+            if not alike or ax in first_column(grid):
+                ax.set_ylabel(_estimated(mine))
         note(figure, f"true accuracy (%)\n{NOTES}")
     return figure
 
@@ -124,5 +134,6 @@ def describe(frame: "pd.DataFrame") -> str:
             f"configuration{'s' * (len(taus) > 1)} of runs. Kendall's tau-b: {named}.")
 
 
-KIND = Kind("scatter", "estimate against true accuracy by part, a panel a configuration of runs", COLUMNS, frame, draw, describe,
-            TEXTS)
+KIND = Kind("scatter", "estimate against true accuracy by part, a panel a configuration of runs (EFS-NAS, Fig. 4)", COLUMNS,
+            frame, draw, describe, TEXTS, types={"part": PART_ID_OR_NONE, "index": COUNT, "connected": FLAG, "truth": MAYBE,
+                   "estimate": MAYBE, "tau": MAYBE}, left_out=NO_TRUTH_OR_ESTIMATES)

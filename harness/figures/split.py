@@ -49,14 +49,14 @@ class Split:
 
 
 def splits(records: Sequence[Record]) -> list[Split]:
-    """Each different partition of runs once, in their order; those that cannot be known are left out.
+    """Each different partition of runs once, by dataset, criterion and number of parts; those that cannot be known are left out.
 
     Where none is left it raises Absent, if a truth would help, or UsageError; DataError for damaged files.
     """
     found: dict[str, list[Record]] = {}
     for record in records:
         found.setdefault(json.dumps(_identity(record), sort_keys=True), []).append(record)
-    lowest = [min(each, key=lambda record: record.spec.seed) for each in found.values()]
+    lowest = sorted((min(each, key=lambda record: record.spec.seed) for each in found.values()), key=_order)
     made: list[tuple[Record, Partition, bool]] = []
     unknown: list[HarnessError] = []
     for record in lowest:
@@ -161,6 +161,11 @@ def _made_again(record: Record) -> Partition | None:
         return None
     truth = truth_of(record) if "truth" in criterion.needs else None
     return split(criterion, Context(bench.space, bench.skeleton_for(spec.dataset), spec.seed, truth), spec.k)
+
+
+def _order(record: Record) -> tuple[str, str, str, int, str]:
+    spec = record.spec
+    return spec.dataset, spec.benchmark, spec.criterion, len(record.part_names), json.dumps(_identity(record), sort_keys=True)
 
 
 def _identity(record: Record) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.folder import write_atomically
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Widths in inches of a figure in one column and across two.
@@ -42,16 +41,6 @@ def style() -> Iterator[None]:
 
     with rc_context(SETTINGS):  # type: ignore[arg-type]
         yield
-
-
-def canvas(width: float, height: float) -> "Axes":
-    """Axes alone on a new figure of that many inches; no window and no global state, as it is not pyplot's."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure.subplots()
 
 
 def save(figure: "Figure", out: Path) -> tuple[Path, Path]:

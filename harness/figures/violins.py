@@ -1,6 +1,6 @@
 """The figure of accuracies per part of several splits, one panel a criterion (EFS-NAS, Fig. 2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +10,13 @@ from benchmarks.errors import DataError
 from benchmarks.space import Space
 from benchmarks.truth import GroundTruth
 from criteria.base import Context, Partition
+from harness.figures.column import COUNT, FLAG, MAYBE, PART_ID
+from harness.figures.frames import apart, single
 from harness.figures.kind import Kind
-from harness.figures.panels import BELOW, colours, first_column, head, name_parts, note, panels, reach
+from harness.figures.omission import NO_TRUTH_OR_PARTS
+from harness.figures.panels import colours, first_column, head, name_parts, panels, reach
 from harness.figures.parts import FEWEST_FOR_VIOLIN
+from harness.figures.sheet import note
 from harness.figures.split import splits, truth_name, truths_of
 from harness.figures.style import INK, style
 from harness.report.summary import three
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 COLUMNS = ("panel", "dataset", "part", "name", "index", "accuracy", "connected", "tau", "eta2")
 TEXTS = ("panel", "dataset", "name")
 HEIGHT = 1.75
-NOTES = f"parts by name or #number, with their connected architectures; up to {BELOW} % of these lie below the axis"
+NOTES = "parts by name or #number, with their connected architectures"
 
 
 def frame(records: Sequence[Record]) -> "pd.DataFrame":
@@ -71,11 +75,12 @@ def _rows(title: str, made: Partition, space: Space, truth: GroundTruth, members
 def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
     """One panel of a frame, alone or on given axes; points stand for parts of few architectures.
 
-    Disconnected cells, which are at chance, would squash the axis: they are not drawn. DataError where nothing is left.
+    Disconnected cells, which are at chance, would squash the axis: they are not drawn. DataError where nothing is left, and
+    unless the frame has one panel.
     """
     import seaborn as sns
 
-    drawn = _drawn(frame)
+    drawn = _drawn(single(frame))
     with style():
         ax = panels(1, HEIGHT, columns=1)[1][0] if ax is None else ax
         names = dict(zip(frame["part"], frame["name"], strict=True))
@@ -100,8 +105,8 @@ def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     """The figure across `columns` columns; panels of one dataset share their axis. DataError where nothing is left to draw."""
     drawn = _drawn(frame)
     shown, datasets = set(drawn["panel"]), set(drawn["dataset"])
-    each = [mine for panel, mine in frame.groupby("panel", sort=False) if panel in shown]
-    limits = {dataset: reach(mine["accuracy"]) for dataset, mine in drawn.groupby("dataset")}
+    each = [mine for mine in apart(frame) if mine["panel"].iloc[0] in shown]
+    limits = {str(dataset): reach(mine["accuracy"]) for dataset, mine in drawn.groupby("dataset")}
     with style():
         figure, grid = panels(len(each), HEIGHT, columns=columns, sharey=len(datasets) == 1)
         for mine, ax in zip(each, grid, strict=True):
@@ -109,8 +114,16 @@ def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
             ax.set_ylim(limits[mine["dataset"].iloc[0]])
         for ax in first_column(grid):
             ax.set_ylabel("true accuracy (%)")
-        note(figure, NOTES)
+        lost = _below(drawn, limits)
+        note(figure, NOTES + (f"; of a part up to {lost:.1f} % lie below the axis" if lost else ""))
     return figure
+
+
+def _below(drawn: "pd.DataFrame", limits: Mapping[str, tuple[float, float]]) -> float:
+    """The largest share of a part that lies below its axis, per cent, rounded up to tenths."""
+    lowest = drawn["dataset"].map({dataset: low for dataset, (low, _) in limits.items()})
+    shares = (drawn["accuracy"] < lowest).groupby([drawn["panel"], drawn["part"]]).mean()
+    return float(np.ceil(shares.max() * 1000 - 1e-9) / 10)
 
 
 def _drawn(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -132,4 +145,6 @@ def describe(frame: "pd.DataFrame") -> str:
             f"{len(said)} partition{'s' * (len(said) > 1)}. {'; '.join(said)}.")
 
 
-KIND = Kind("violins", "true accuracies per part, a panel a partition", COLUMNS, frame, draw, describe, TEXTS)
+KIND = Kind("violins", "true accuracies per part, a panel a partition (EFS-NAS, Fig. 2)", COLUMNS, frame, draw, describe, TEXTS,
+            types={"part": PART_ID, "index": COUNT, "accuracy": MAYBE, "connected": FLAG, "tau": MAYBE, "eta2": MAYBE},
+            left_out=NO_TRUTH_OR_PARTS)

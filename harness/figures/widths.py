@@ -1,6 +1,6 @@
 """The figure of rankings by supernets of two widths: the best by truth, with all channels and with fewer (EFS-NAS, Fig. 4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +10,19 @@ from benchmarks.benchmark import Population
 from benchmarks.errors import DataError, UsageError
 from benchmarks.truth import GroundTruth
 from harness.estimation.estimators import ESTIMATED, SIGN, kept_values
+from harness.figures.column import COUNT, MAYBE, NUMBER, SOME, SPREAD, WHOLE
 from harness.figures.configurations import Configuration, configurations, few
+from harness.figures.frames import apart, single
 from harness.figures.kind import Kind
-from harness.figures.sheet import SERIES, broken, grid, room
+from harness.figures.omission import NO_TRUTH
+from harness.figures.sheet import SERIES, entitle, grid, note, room
 from harness.figures.split import estimates_of, truth_name, truths_of
-from harness.measures.statistics import spread
+from harness.figures.style import style
+from harness.measures.statistics import Spread, spread
 from harness.measures.tau import tau_b
 from harness.report.rows import Row
 from harness.report.summary import three
+from harness.report.tables import spread_text
 from harness.runs.collection import Record
 
 if TYPE_CHECKING:
@@ -29,10 +34,12 @@ TOP = 150
 GAMMA = "network.gamma"
 COLUMNS = ("panel", "method", "wide", "narrow", "seed", "index", "rank_wide", "rank_narrow", "candidates", "tau", "tau_mean",
            "tau_sd", "seeds")
+# What a panel has one of.
+ONE = ("panel", "method", "wide", "narrow")
 # Methods in a figure.
 MOST = 24
-# Inches, with title.
-SIZE = 2.2
+# In inches: a panel with its title, and what a title cannot use of it.
+SIZE, ASIDE = 2.3, 0.55
 
 
 def frame(records: Sequence[Record]) -> "pd.DataFrame":
@@ -94,36 +101,50 @@ def _values(record: Record, size: int) -> NDArray[np.float64]:
 
 def draw(frame: "pd.DataFrame", columns: int = 2) -> "Figure":
     """A panel for each method and pair of widths."""
-    panels = [found for _, found in frame.groupby(["panel", "method", "narrow"], sort=False)]
+    panels = apart(frame, *ONE)
     if not panels:
         raise DataError("There is no ranking to draw; give runs that differ in network.gamma alone.")
-    figure, axes = grid(len(panels), columns, SIZE, 4)
-    several = frame["panel"].nunique() > 1
-    for found, ax in zip(panels, axes, strict=True):
+    figure, made = grid(len(panels), columns, SIZE, 4)
+    several = {name for name in ONE if frame[name].nunique() > 1}
+    for found, ax in zip(panels, made, strict=True):
         _panel(found, ax, several)
+    note(figure, f"the {TOP} of the highest truth (all where fewer are known) by the lowest seed that both have; rank 1: the "
+                 "highest estimate; gamma: what the channels are divided by, so 1 is the full width")
     return figure
 
 
-def _panel(found: "pd.DataFrame", ax: "Axes", several: bool) -> None:
+@style()
+def axes(frame: "pd.DataFrame", ax: "Axes | None" = None) -> "Axes":
+    """The ranks of one method by two widths, alone or on given axes; DataError unless the frame has one of each."""
+    ax = grid(1, 1, SIZE, 1)[1][0] if ax is None else ax
+    _panel(single(frame, *ONE), ax, {"panel"})
+    return ax
+
+
+def _panel(found: "pd.DataFrame", ax: "Axes", several: Set[str]) -> None:
     first, last = found.iloc[0], len(found)
     ax.plot((1, last), (1, last), color="#999999", linewidth=0.6, zorder=1)
     ax.plot(found["rank_wide"], found["rank_narrow"], "o", color=SERIES[0][0], markersize=2.6, alpha=0.7, markeredgewidth=0)
     ax.set(xlim=(1 - 0.04 * last, last * 1.04), ylim=(1 - 0.04 * last, last * 1.04), aspect="equal")
     ax.set_xlabel(f"rank, gamma {first['wide']}")
     ax.set_ylabel(f"rank, gamma {first['narrow']}")
-    lines = [*([first["panel"]] if several else []), first["method"], f"tau-b {three(first['tau'])}"]
-    if first["seeds"] > 1:
-        lines.append(f"{first['seeds']} seeds: {first['tau_mean']:.2f} ± {first['tau_sd']:.2f}")
-    ax.set_title("\n".join(broken(line, room(ax) - 0.3) for line in lines), loc="left")
+    title = [first["panel"]] * ("panel" in several) + [first["method"]]
+    if several & {"wide", "narrow"}:
+        title.append(f"gamma {first['wide']} and {first['narrow']}")
+    over = f"\n{first['seeds']} seeds: {_over(first)}" if first["seeds"] > 1 else ""
+    entitle(ax, ", ".join(title), room(ax) - ASIDE, 1 + len(title), f"tau-b {three(first['tau'])}{over}")
+
+
+def _over(first: "pd.Series[Any]") -> str:
+    return spread_text(Spread(first["tau_mean"], first["tau_sd"], first["seeds"]), three)
 
 
 def describe(frame: "pd.DataFrame") -> str:
     """Each method's tau-b between the two rankings."""
     said = []
-    for (_, method, wide, narrow), found in frame.groupby(["panel", "method", "wide", "narrow"], sort=False):
+    for (_, method, wide, narrow), found in frame.groupby(list(ONE), sort=False):
         first = found.iloc[0]
-        mean, sd, seeds = three(first["tau_mean"]), three(first["tau_sd"]), first["seeds"]
-        over = f" (over {seeds} seeds {mean} ± {sd})" if seeds > 1 else ""
+        over = f" (over {first['seeds']} seeds {_over(first)})" if first["seeds"] > 1 else ""
         said.append(f"{method}, gamma {wide} against {narrow}: tau-b {three(first['tau'])}{over}, the {len(found)} best of "
                     f"{first['candidates']:,}")
     return ("Scatter plots of the ranks that the architectures of the highest truth have by supernets of two widths, one panel a "
@@ -131,4 +152,6 @@ def describe(frame: "pd.DataFrame") -> str:
 
 
 KIND = Kind("widths", "the top 150 by truth, ranked by wide and by narrow supernets (EFS-NAS, Fig. 4)", COLUMNS, frame, draw,
-            describe, ("panel", "method"))
+            describe, ("panel", "method"), types={"wide": SOME, "narrow": SOME, "seed": WHOLE, "index": COUNT,
+                   "rank_wide": NUMBER, "rank_narrow": NUMBER, "candidates": COUNT, "tau": MAYBE, "tau_mean": MAYBE,
+                   "tau_sd": SPREAD, "seeds": SOME}, left_out=NO_TRUTH)

@@ -24,9 +24,9 @@ ACROSS = ("budget",)
 class Plate:
     """A figure of the runs of one table, or of all of a dataset.
 
-    runs: the slug of the table's question, "" for all runs. kind: its name; words: what is to be seen. files: png, pdf and csv.
-    svgs: across two columns and in one, where they were asked for. why: the reason where there is none; absent: it is only that
-    a truth is missing.
+    runs: the slug of the table's question, "" for all runs. kind: its name; words: what is to be seen, and what is left out.
+    files: png, pdf and csv. svgs: across two columns and in one, where they were asked for. why: the reason where there is none;
+    absent: it is only that a truth is missing.
     """
 
     dataset: str
@@ -82,7 +82,8 @@ def plates(tables: Sequence[Group], folder: Path, svg: bool, jobs: int, report: 
 
 def _frame(plate: Plate, records: Sequence[Record]) -> "tuple[Plate, pd.DataFrame | None] | None":
     try:
-        return plate, FIGURES[plate.kind].frame(records)
+        frame = FIGURES[plate.kind].frame(records)
+        return replace(plate, words=" ".join(FIGURES[plate.kind].left_out(records))), frame
     except UsageError:
         return None
     except DataError as error:
@@ -95,7 +96,7 @@ def _draw(task: "tuple[Plate, pd.DataFrame, Path, bool]", report: Callable[..., 
     try:
         files = kind.write(frame, folder / file_name(f"{plate.kind}-{plate.runs or plate.dataset}"))
         svgs = (kind.svg(frame, 2), kind.svg(frame, 1)) if svg else ()
-        return replace(plate, words=kind.describe(frame), files=files, svgs=svgs)
+        return replace(plate, words=f"{kind.describe(frame)} {plate.words}".strip(), files=files, svgs=svgs)
     except DataError as error:
         return replace(plate, why=str(error))
     finally:

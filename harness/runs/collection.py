@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.benchmark import benchmark
 from benchmarks.errors import DataError, UsageError
-from harness.runs.content import amount, count, measures, summarised, tau, text, texts
+from harness.runs.content import amount, count, measures, stages, summarised, tau, text, texts
 from harness.runs.spec import RunSpec
 from harness.store import SPEC_SCHEMA, find_run, read_json, results_home
 
@@ -39,7 +39,8 @@ class Record:
     key: of these metrics. truth: as captions name it. population: the one that the run is judged on; populations: by name, as
     `Measures.to_json()` gives them. labels: tau-b of part numbers alone. estimates_file: None where it is not there. provenance:
     content of provenance.json, {} without one. sources: hashes of the images, the truth and the plug-ins that these metrics were
-    made with; without those that nothing names. needs: what "criterion", "parent" and "estimator" need (see criteria.base.NEEDS);
+    made with; without those that nothing names. inherited: what of the budget the parents spent ("passes", "images", "flops"); {}
+    where there are none. needs: what "criterion", "parent" and "estimator" need (see criteria.base.NEEDS);
     None in older files.
     """
 
@@ -57,6 +58,7 @@ class Record:
     estimates_file: Path | None
     provenance: Mapping[str, Any]
     sources: Mapping[str, str]
+    inherited: Mapping[str, float]
     needs: Mapping[str, tuple[str, ...]] | None
 
     @property
@@ -130,6 +132,7 @@ def read_record(path: Path) -> Record:
                           count(budget["images"]), amount(budget["flops"])),
             estimates_file=_estimates_file(path.parent, metrics.get("estimates")), provenance=provenance,
             sources={**_sources(path.parent, spec, provenance), **texts(metrics.get("data_sha256", {}))},
+            inherited={name: amount(spent) for name, spent in budget.get("inherited", {}).items()},
             needs={name: tuple(map(text, each)) for name, each in metrics["needs"].items()} if "needs" in metrics else None)
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
         raise _foreign(path, error) from error
@@ -138,8 +141,8 @@ def read_record(path: Path) -> Record:
 def _sources(folder: Path, spec: RunSpec, provenance: Mapping[str, Any]) -> dict[str, str]:
     """What older metrics were made with, from the provenance, which names truth and estimator of the folder's own spec only."""
     try:
-        found = texts(provenance.get("data_sha256", {}))
-    except (TypeError, AttributeError) as error:
+        found = texts(stages(provenance).get("data_sha256", {}))
+    except (TypeError, ValueError, AttributeError) as error:
         raise _foreign(folder / "provenance.json", error) from error
     first = spec_of(folder) if (folder / "spec.json").exists() else spec
     for name in ("truth", "estimator"):

@@ -3,7 +3,7 @@
 Each function gives what it was given, and raises TypeError, KeyError or ValueError where that is something else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -58,6 +58,12 @@ def texts(value: Any) -> dict[str, str]:
     return {name: text(each) for name, each in value.items()}
 
 
+# Of a stage: what a fact is, where it is known.
+FACTS: Mapping[str, Callable[[Any], object]] = {
+    "seconds": amount, "process_seconds": amount, "peak_memory_mib": amount, "cores": count,
+    **dict.fromkeys(("device", "machine", "processor", "python", "commit"), text)}
+
+
 def summarised(metrics: Any) -> None:
     """What a summary shows of metrics besides their measures, budget and parts."""
     _has(metrics["labels"], "criterion")
@@ -78,10 +84,11 @@ def measures(value: Any) -> Mapping[str, Any]:
     """`Measures.to_json()`, with all that tables and summaries show of it."""
     for each in (value["tau"], value["tau_finite"], value["tau_top"]["0.1"], *value["tau_top"].values()):
         tau(each)
-    _has(value, "spearman")
-    _has(value["regret"]["10"], "mean")
+    for each in (value["regret"]["10"], *value["regret"].values()):
+        _each_a_number(each, "mean")
+    _each_a_number(value, "spearman")
     if value["decomposition"] is not None:
-        _has(value["decomposition"], "within", "across")
+        decomposition(value["decomposition"])
     count(value["n_undefined"])
     _numbers("", value)
     return dict(value)
@@ -91,14 +98,47 @@ def tau(value: Any) -> Mapping[str, Any]:
     """`Tau.to_json()`."""
     count(value["n"])
     text(value["population"])
-    _has(value, "value", "low", "high", "ceiling")
+    _each_a_number(value, "value", "low", "high", "ceiling")
     _numbers("", value)
+    return dict(value)
+
+
+def decomposition(value: Any) -> Mapping[str, Any]:
+    """`Decomposition.to_json()`; files of the first runs say nothing of the parts."""
+    _each_a_number(value, "within", "across")
+    for each in value.get("parts") or ():
+        _number("parts", each)
+    for each in value.get("sizes") or ():
+        count(each)
+    return dict(value)
+
+
+def stages(value: Any) -> Mapping[str, Any]:
+    """The content of provenance.json: what each stage took and where it ran, besides its schema and the hashes of the data."""
+    for name, facts in value.items():
+        if name not in ("schema", "data_sha256"):
+            for fact, fits in FACTS.items():
+                if facts.get(fact) is not None:
+                    fits(facts[fact])
+            texts({package: version for package, version in facts.get("packages", {}).items() if version is not None})
     return dict(value)
 
 
 def _has(value: Any, *names: str) -> None:
     if missing := [name for name in names if name not in value]:
         raise KeyError(missing[0])
+
+
+def _each_a_number(value: Any, *names: str) -> None:
+    _has(value, *names)
+    for name in names:
+        _number(name, value[name])
+
+
+def _number(name: str, value: Any) -> None:
+    """TypeError for something else than a number and null."""
+    if not (value is None or type(value) is float or (type(value) is int and abs(value) <= LARGEST)):
+        raise TypeError(f"{name}={_shown(value)} is no number")
 
 
 def _numbers(name: str, value: Any) -> None:
@@ -109,9 +149,8 @@ def _numbers(name: str, value: Any) -> None:
     elif isinstance(value, list):
         for each in value:
             _numbers(name, each)
-    elif not (value is None or type(value) is float or (type(value) is int and abs(value) <= LARGEST)
-              or (name in WORDS and isinstance(value, str))):
-        raise TypeError(f"{name}={_shown(value)} is no number")
+    elif not (name in WORDS and isinstance(value, str)):
+        _number(name, value)
 
 
 def _shown(value: Any) -> str:

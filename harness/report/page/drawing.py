@@ -5,11 +5,15 @@ from xml.etree import ElementTree as Tree
 
 from markupsafe import Markup
 
+from benchmarks.errors import printable
+
 # Of a point; more digits than these cannot be seen.
 DIGITS = re.compile(r"(\.\d\d)\d+")
 MEASURED = ("d", "x", "y", "cx", "cy", "width", "height", "points")
 # These would say something of the whole page; the page's own style says it of drawings.
 DROPPED = ("style", "metadata", "title")
+# What XML has no place for, and what turns the text behind it around.
+ORDERS = re.compile("[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 REFERENCE = re.compile(r"(?<=url\(#)[^)]+(?=\))|(?<=^#).+")
 
 
@@ -19,7 +23,7 @@ def inlined(svg: str, prefix: str, words: str) -> Markup:
     Ids that something refers to are numbered behind the prefix, the others are dropped; so are styles, each of which is said
     once. It is parsed and written anew, so that text in it is text, whatever it is made of.
     """
-    root = Tree.fromstring(svg)
+    root = Tree.fromstring(ORDERS.sub(lambda match: printable(match[0]), svg))
     for parent in list(root.iter()):
         for child in list(parent):
             if _local(child.tag) in DROPPED:
@@ -43,14 +47,28 @@ def inlined(svg: str, prefix: str, words: str) -> Markup:
             each.text = (each.text or "").strip()
             for child in each:
                 child.tail = ""
+    for each in elements:
+        _gather(each)
     box = root.get("viewBox", "0 0 1 1")
     width, height = box.split()[2:]
     root.attrib.clear()
-    root.attrib.update({"viewBox": box, "role": "img", "aria-label": words, "style": f"aspect-ratio: {width} / {height}"})
+    root.attrib.update({"viewBox": box, "role": "img", "aria-label": printable(words),
+                        "style": f"aspect-ratio: {width} / {height}"})
     sheet = Tree.Element("style")
     sheet.text = "".join(f".{name}{{{style}}}" for style, name in styles.items())
     root.insert(0, sheet)
     return Markup(Tree.tostring(root, encoding="unicode"))
+
+
+def _gather(parent: Tree.Element) -> None:
+    """One group for all children that one after another are clipped alike: each point of a cloud comes in a group of its own."""
+    kept: list[Tree.Element] = []
+    for child in parent:
+        if kept and child.tag == kept[-1].tag == "g" and child.attrib == kept[-1].attrib and [*child.attrib] == ["clip-path"]:
+            kept[-1].extend(child)
+        else:
+            kept.append(child)
+    parent[:] = kept
 
 
 def _local(name: str) -> str:

@@ -12,11 +12,12 @@ document.addEventListener("DOMContentLoaded", () => {
     if (getSelection().isCollapsed) toggle(body);
   }));
 
-  // A column is sorted by its numbers where it has some, and what has none stands last in both directions.
+  // A column is sorted by its numbers where it has some, else by its texts; what has none stands last in both directions.
   const key = (body, column) => {
     const cell = body.rows[0].cells[column], text = cell.textContent.trim();
     return { number: cell.dataset.v === undefined ? NaN : Number(cell.dataset.v), text };
   };
+  const MISSING = "\u2013";
   const texts = new Intl.Collator("en", { numeric: true });
   const sort = (table, column, descending) => {
     const found = [...table.tBodies].map((body, i) => ({ body, i, ...key(body, column) }));
@@ -25,7 +26,7 @@ document.addEventListener("DOMContentLoaded", () => {
       if (!numbers) return texts.compare(a.text, b.text);
       return Number.isNaN(a.number) || Number.isNaN(b.number) ? 0 : a.number - b.number;
     };
-    const last = (each) => numbers && Number.isNaN(each.number);
+    const last = (each) => numbers ? Number.isNaN(each.number) : each.text === MISSING;
     found.sort((a, b) => last(a) - last(b) || (descending ? order(b, a) : order(a, b)) || a.i - b.i);
     table.append(...found.map((each) => each.body));
     table.classList.add("sorted");
@@ -40,7 +41,8 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }));
 
-  // Filters hide rows, the tables that they leave empty, and the datasets that are left without a table.
+  // Filters hide rows, the tables that they leave empty with their figures, the datasets that are left without a table, and
+  // what leads to any of these.
   const form = document.querySelector(".filters");
   if (!form) return;
   const selects = all("select", form), output = form.querySelector("output");
@@ -60,10 +62,14 @@ document.addEventListener("DOMContentLoaded", () => {
       }
       part.hidden = !tables;
     }
+    for (const figure of all("figure[data-table]")) figure.hidden = document.getElementById(figure.dataset.table).hidden;
+    for (const link of all("nav a")) link.hidden = document.getElementById(link.hash.slice(1)).closest("[hidden]") !== null;
+    for (const item of all("nav li")) item.hidden = item.querySelector("a").hidden;
     const total = Number(output.dataset.total);
     form.classList.toggle("active", asked.length > 0);
+    const chosen = asked.map((select) => `${select.name} ${select.value}`).join(", ");
     output.textContent = asked.length
-      ? `${shown} of ${total} runs: ${asked.map((select) => `${select.name} ${select.value}`).join(", ")}; figures show all of a dataset`
+      ? `${shown} of ${total} runs: ${chosen}; a figure shows all runs of its table`
       : `${total} runs`;
   };
   form.addEventListener("change", filter);

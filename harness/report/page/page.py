@@ -13,6 +13,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.errors import printable
 from benchmarks.folder import write_atomically
 from harness.measures.statistics import Difference
 from harness.measures.tau import number
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 FILTERS = ("benchmark", "criterion", "k")
+# What was measured comes first, as it is what is looked for; then what rows differ in, and what their training cost.
+KINDS = ("n", "set", "n cost")
 IMPORT = {"nasbench201": "harness data import FILE --as nasbench201"}
 
 
@@ -51,10 +54,23 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column behind the names. kind: its class, of KINDS; at: its place in the table's own order of columns."""
+
+    head: str
+    kind: str
+    at: int
+
+
+@dataclass(frozen=True)
 class Configuration:
-    """A row of a table with its runs. facts: by the names of FILTERS. gap: its difference to the best row, in words."""
+    """A row of a table with its runs. what: its settings in one line, for where there is no room for their columns.
+
+    facts: by the names of FILTERS. gap: its difference to the best row, in words.
+    """
 
     name: str
+    what: str
     role: str
     mark: str
     facts: Mapping[str, str]
@@ -69,8 +85,8 @@ class Listing:
 
     number: int
     made: Table
-    asked: str
     files: tuple[tuple[str, str], ...]
+    columns: tuple[Column, ...]
     rows: tuple[Configuration, ...]
 
 
@@ -113,12 +129,13 @@ def write_page(tables: Sequence[tuple[Table, Sequence[Path]]], plates: Sequence[
                for name in FILTERS}
     about = {"runs": len(records), "configurations": len(rows), "tables": len(tables),
              "figures": sum(len(part.figures) for part in parts)}
-    index = folder / "index.html"
-    write_atomically(index, _render("index.html.jinja", parts=parts, said=said, choices=choices, about=about))
-    for record in records:
-        write_atomically(folder / pages[record.key], _render("run.html.jinja", run=sheet(record), judged=JUDGED, stages=STAGES,
-                                                             meaning=MEASURES, up="../index.html"))
-    return index
+    index = _render("index.html.jinja", parts=parts, said=said, choices=choices, about=about)
+    made = {folder / pages[record.key]: _render("run.html.jinja", run=sheet(record), judged=JUDGED, stages=STAGES,
+                                                meaning=MEASURES, up="../index.html") for record in records}
+    # The index is the last one, so that none leads to pages that are not there.
+    for path, content in {**made, folder / "index.html": index}.items():
+        write_atomically(path, content)
+    return folder / "index.html"
 
 
 def _pages(records: Sequence[Record]) -> dict[str, str]:
@@ -147,9 +164,16 @@ def _parts(tables: Sequence[tuple[Table, Sequence[Path]]], plates: Sequence[Plat
 
 
 def _listing(position: int, made: Table, files: Sequence[Path], pages: Mapping[str, str], folder: Path) -> Listing:
-    asked = made.question
-    return Listing(position, made, f"{asked.population}; {asked.estimator} on {asked.images}; {asked.passes:,} subnet passes",
-                 _links(files, folder), tuple(_configuration(made, i, pages) for i in range(len(made.rows))))
+    return Listing(position, made, _links(files, folder), _columns(made),
+                   tuple(_configuration(made, i, pages) for i in range(len(made.rows))))
+
+
+def _columns(made: Table) -> tuple[Column, ...]:
+    """In the order of the page."""
+    settings, measured = len(made.settings), len(made.measures) + 1
+    kinds = ["set"] * settings + ["n cost"] * (len(made.heads) - 1 - settings - measured) + ["n"] * measured
+    found = [Column(head, kind, at) for at, (head, kind) in enumerate(zip(made.heads[1:], kinds, strict=True), 1)]
+    return tuple(sorted(found, key=lambda each: KINDS.index(each.kind)))
 
 
 def _figure(position: int, plate: Plate, table: int, folder: Path) -> Figure:
@@ -169,8 +193,10 @@ def _configuration(made: Table, position: int, pages: Mapping[str, str]) -> Conf
     runs = tuple(Run(seed, pages[record.key], _cells(made, record)) for seed, record in row.records.items())
     gap = made.standing.differences.get(position)
     facts = {"benchmark": spec.benchmark, "criterion": str(row.settings["criterion"]), "k": str(spec.k)}
-    return Configuration(row.name, row.role, made.mark(position), facts, cells, runs,
-                         "" if gap is None else _gap(gap, made.standing.adjusted[position]))
+    settings = list(zip(made.heads[1:], made.cells[position][1:], strict=True))[:len(made.settings)]
+    what = ", ".join(f"{head} {text}" for head, text in settings if text != MISSING)
+    return Configuration(row.name, what, row.role, made.mark(position), facts, cells, runs,
+                         "" if gap is None else _gap(gap, made.standing.adjusted, position))
 
 
 def _values(made: Table, row: Row) -> list[float | None]:
@@ -191,11 +217,16 @@ def _cells(made: Table, record: Record) -> tuple[Cell, ...]:
     return tuple(map(Cell, texts))
 
 
-def _gap(gap: Difference, corrected: float) -> str:
+def _gap(gap: Difference, adjusted: Mapping[int, float], position: int) -> str:
+    """A difference to the best row; its p belongs to all comparisons, and its interval does not."""
     if isnan(gap.mean):
         return ""
     text = f"The best row minus this one, paired by seed: {gap.mean:+.3f}"
-    return text + ("." if isnan(gap.p) else f" [{gap.low:+.3f}, {gap.high:+.3f}], corrected p = {corrected:.2g}.")
+    if isnan(gap.p):
+        return f"{text}."
+    number = sum(not isnan(p) for p in adjusted.values())
+    over = f"corrected for all {number} comparisons (Holm)" if number > 1 else "the only comparison"
+    return f"{text}; 95 % interval of this pair alone [{gap.low:+.3f}, {gap.high:+.3f}]; p = {adjusted[position]:.2g}, {over}."
 
 
 def _render(name: str, **content: Any) -> bytes:
@@ -211,4 +242,9 @@ def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-                       undefined=StrictUndefined)
+                       undefined=StrictUndefined, finalize=_shown)
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints: no text orders the page to print another one, such as from right to left."""
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value

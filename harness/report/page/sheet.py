@@ -51,7 +51,6 @@ def sheet(record: Record) -> Sheet:
         found, why = curves(record), "No training curve is stored with this run."
     except DataError as error:
         found, why = None, f"The training curve is damaged: {error}"
-    budget = record.budget
     stages = {name: facts for name, facts in sorted(record.provenance.items())
               if isinstance(facts, Mapping) and "packages" in facts}
     keys = [("weights", record.name.rpartition("-")[2]), ("metrics", record.key)]
@@ -62,11 +61,19 @@ def sheet(record: Record) -> Sheet:
     return Sheet(
         record, tuple(_judged(name, measures) for name, measures in record.populations.items()), tuple(_undefined(record)),
         labels, tuple(_parts(record)), found, why,
-        (("supernets", f"{budget.supernets:,}"), ("parameters in all", f"{budget.parameters:,}"),
-         ("subnet passes", f"{budget.passes:,}"), ("training images", f"{budget.images:,}"),
-         ("FLOPs (a multiply-add is one)", scaled(budget.flops).rstrip())),
-        tuple(keys), used, tuple(_stage(name, facts) for name, facts in stages.items()), _packages(stages),
+        _budget(record), tuple(keys), used, tuple(_stage(name, facts) for name, facts in stages.items()), _packages(stages),
         toml(record.spec.as_dict()))
+
+
+def _budget(record: Record) -> tuple[tuple[str, str], ...]:
+    """What the training cost in all; where a parent was trained before, what of it is inherited."""
+    budget, found = record.budget, []
+    for name, spent, text in (("passes", budget.passes, "{:,.0f}".format), ("images", budget.images, "{:,.0f}".format),
+                              ("flops", budget.flops, lambda value: scaled(value).rstrip())):
+        before = record.inherited.get(name, 0)
+        found.append(f"{text(spent)} = {text(spent - before)} of its own + {text(before)} inherited" if before else text(spent))
+    return (("supernets", f"{budget.supernets:,}"), ("parameters in all", f"{budget.parameters:,}"),
+            *zip(("subnet passes", "training images", "FLOPs (a multiply-add is one)"), found, strict=True))
 
 
 def _judged(name: str, measures: Mapping[str, Any]) -> tuple[str, ...]:
@@ -113,7 +120,12 @@ def _packages(stages: Mapping[str, Mapping[str, Any]]) -> str:
 def toml(fields: Mapping[str, Any], section: str = "") -> str:
     """The fields of a spec as `harness run --config` reads them; those that are None are left out."""
     plain = {name: value for name, value in fields.items() if not isinstance(value, Mapping) and value is not None}
-    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in plain.items()]
+    lines = [f"{name} = {_quoted(value)}" for name, value in plain.items()]
     blocks = ["\n".join([f"[{section}]", *lines] if section else lines)]
     blocks += [toml(value, f"{section}.{name}".lstrip(".")) for name, value in fields.items() if isinstance(value, Mapping)]
     return "\n\n".join(blocks)
+
+
+def _quoted(value: Any) -> str:
+    """A value as TOML has it: of its characters those that cannot be printed are codes."""
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in json.dumps(value, ensure_ascii=False))
