@@ -333,7 +333,7 @@ def extreme() -> dict[str, pd.DataFrame]:
     """Frames with what is hard to draw: names that are no names, NaN, one point, many panels."""
     names = [HOSTILE, "", "None", "2"]
     made = {
-        "widths": [("p", name, 1, 2, 0, 7, 1.0, 1.0, 1, np.nan, np.nan, np.nan, 2) for name in names],
+        "widths": [("p", name, 1, 2, 0, 7, 1.0, 1.0, 1, *[np.nan] * 5, 2) for name in names],
         "leaves": [(name, part, HOSTILE, 1, 0, 0, 1.0, 2.0, part, 0) for name in names for part in range(2)],
         "budget": [("p", name, passes, np.nan if name else 0.5, np.nan, 1) for name in names for passes in (1, 10 ** 6)],
         "effects": [("", "main", HOSTILE, name, 0.1, np.nan, np.nan, np.nan, 1, np.nan, np.nan) for name in names],

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from command import harness
 
-from harness.figures import lettering, style
 from harness.figures.gallery import figure
 from harness.figures.style import beside
 from harness.measures.statistics import difference, spread
@@ -46,7 +45,7 @@ def test_a_figure_shows_the_published_runs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_picture_is_drawn_from_the_data_beside_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_is_drawn_from_the_data_beside_it(name: str, tmp_path: Path) -> None:
     import matplotlib
     from PIL import Image
 
@@ -54,10 +53,6 @@ def test_a_picture_is_drawn_from_the_data_beside_it(name: str, tmp_path: Path, m
     assert pinned is not None
     if matplotlib.__version__ != pinned[1]:
         pytest.skip(f"the pictures are of matplotlib {pinned[1]}, and here is {matplotlib.__version__}")
-    # The font that comes with matplotlib, so that they are the same ones everywhere.
-    monkeypatch.setitem(style.SETTINGS, "font.sans-serif", ["DejaVu Sans"])
-    for cache in (lettering.extent, lettering._pen):
-        cache.cache_clear()
     kind, kept = figure(name.partition("-")[0]), ROOT / "results" / "figures" / name
     png, _, _ = kind.write(kind.read(beside(kept, "csv")), tmp_path / "again")
     with Image.open(png) as drawn, Image.open(beside(kept, "png")) as shown:
@@ -95,6 +90,16 @@ def test_the_effects_of_the_readme() -> None:
                 probability(each["p"]), probability(each["p_holm"])]
                for each in effects if each["kind"] != "mean"]
     assert [list(cells) for _, *cells in shown] == numbers
+
+
+def test_the_widths_of_the_readme() -> None:
+    found = figure("widths").read(next((ROOT / "results" / "figures").glob("widths-*.csv"))).drop_duplicates("method")
+    kept = {row.method: f"{row.all_mean:.3f} ± {row.all_sd:.3f} | {row.tau_mean:.3f} ± {row.tau_sd:.3f} | {row.seeds}"
+            for row in found.itertuples()}
+    for name, method in (("one-shot (`uniform`)", "one-shot (nonlinear), uniform, all"), ("FS-NAS", "edge, sbs, part"),
+                         ("`nonlinear`, 3 supernets, `sbs`", "nonlinear, sbs, part"),
+                         ("`nonlinear`, 1 supernet, `sbs`", "nonlinear, sbs, all")):
+        assert f"| {name} | {kept[method]} |" in README
 
 
 def test_the_budgets_of_the_readme() -> None:

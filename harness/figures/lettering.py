@@ -120,10 +120,7 @@ def _pieces(word: str, inches: float, size: float) -> Iterator[str]:
 @cache
 def _pen(size: float) -> "tuple[Any, FontProperties]":
     from matplotlib.backends.backend_agg import RendererAgg
-    from matplotlib.font_manager import FontProperties, fontManager
+    from matplotlib.font_manager import FontProperties
 
     draw: Any = RendererAgg
-    # Only what is there is asked for: the others are warned of.
-    there = set(fontManager.get_font_names())
-    family = [name for name in SETTINGS["font.sans-serif"] if name in there]
-    return draw(1, 1, DPI), FontProperties(family=family, size=size)
+    return draw(1, 1, DPI), FontProperties(family=SETTINGS["font.sans-serif"], size=size)

@@ -20,7 +20,8 @@ INK = "#222222"
 TRUTH, ESTIMATE = "#56B4E9", "#D55E00"
 
 SETTINGS: dict[str, Any] = {
-    "font.family": "sans-serif", "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"], "font.size": 7,
+    # It comes with matplotlib, so that figures are the same wherever they are drawn.
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 7,
     "axes.titlesize": 7, "axes.labelsize": 7, "xtick.labelsize": 6.5, "ytick.labelsize": 6.5, "legend.fontsize": 6.5,
     "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
     "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5, "ytick.major.size": 2.5,

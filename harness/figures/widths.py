@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TOP = 150
 GAMMA = "network.gamma"
 COLUMNS = ("panel", "method", "wide", "narrow", "seed", "index", "rank_wide", "rank_narrow", "candidates", "tau", "tau_mean",
-           "tau_sd", "seeds")
+           "tau_sd", "all_mean", "all_sd", "seeds")
 # What a panel has one of.
 ONE = ("panel", "method", "wide", "narrow")
 # Methods in a figure.
@@ -46,10 +46,10 @@ def frame(records: Sequence[Record]) -> "pd.DataFrame":
     """One row an architecture: its ranks (1 = highest estimate, ties share the mean) by the runs of two gammas, `wide` and
     `narrow`, of the lowest seed that both have.
 
-    Shown are the TOP of the highest truth among the `candidates`, which both runs estimated. tau: tau-b between the two rankings
-    of this seed; tau_mean, tau_sd: over the `seeds` that both have. A sum by ranks has no value outside of what it was ranked
-    among, so such runs are in it only where they estimated the whole space. Raises UsageError where no two runs differ in gamma
-    alone.
+    Shown are the TOP of the highest truth among the `candidates`, which both runs estimated. tau: tau-b between the two
+    rankings of this seed; tau_mean, tau_sd: over the `seeds` that both have; all_mean, all_sd: the same of all candidates. A
+    sum by ranks has no value outside of what it was ranked among, so such runs are in it only where they estimated the whole
+    space. Raises UsageError where no two runs differ in gamma alone.
     """
     import pandas as pd
 
@@ -74,21 +74,25 @@ def _frame(each: Configuration, wide: Row, narrow: Row, truth: GroundTruth) -> "
 
     seeds = sorted(set(wide.records) & set(narrow.records))
     made = [_ranking(wide.records[seed], narrow.records[seed], truth.mean()) for seed in seeds]
-    over, gammas = spread([found["tau"] for found in made]), [row.first.spec.network.gamma for row in (wide, narrow)]
+    best, whole = (spread([found[name] for found in made]) for name in ("tau", "all"))
+    gammas = [row.first.spec.network.gamma for row in (wide, narrow)]
     return pd.DataFrame({**made[0], "panel": each.panel, "method": each.name, "wide": gammas[0], "narrow": gammas[1],
-                         "seed": seeds[0], "tau_mean": over.mean, "tau_sd": over.sd, "seeds": over.n})
+                         "seed": seeds[0], "tau_mean": best.mean, "tau_sd": best.sd, "all_mean": whole.mean, "all_sd": whole.sd,
+                         "seeds": best.n})
 
 
 def _ranking(wide: Record, narrow: Record, true: NDArray[np.float64]) -> Mapping[str, Any]:
-    """Ranks [m] of the best m architectures that both estimated, and how alike they are."""
+    """Ranks [m] of the best m architectures that both estimated, and how alike they are, and those of all candidates."""
     from scipy.stats import rankdata
 
-    both = [_values(record, len(true)) for record in (wide, narrow)]
+    both = [np.nan_to_num(_values(record, len(true)), nan=-np.inf) for record in (wide, narrow)]
     candidates = np.intersect1d(estimates_of(wide)["index"], estimates_of(narrow)["index"])
     candidates = candidates[np.isfinite(true[candidates])]
     chosen = np.sort(candidates[np.argsort(-true[candidates], kind="stable")[:TOP]])
-    one, other = (rankdata(-np.nan_to_num(values[chosen], nan=-np.inf)) for values in both)
-    return {"index": chosen, "rank_wide": one, "rank_narrow": other, "candidates": len(candidates), "tau": tau_b(one, other)}
+    one, other = (rankdata(-values[chosen]) for values in both)
+    whole = tau_b(*(rankdata(-values[candidates]) for values in both))
+    return {"index": chosen, "rank_wide": one, "rank_narrow": other, "candidates": len(candidates), "tau": tau_b(one, other),
+            "all": whole}
 
 
 def _values(record: Record, size: int) -> NDArray[np.float64]:
@@ -146,7 +150,7 @@ def describe(frame: "pd.DataFrame") -> str:
         first = found.iloc[0]
         over = f" (over {first['seeds']} seeds {_over(first)})" if first["seeds"] > 1 else ""
         said.append(f"{method}, gamma {wide} against {narrow}: tau-b {three(first['tau'])}{over}, the {len(found)} best of "
-                    f"{first['candidates']:,}")
+                    f"{first['candidates']:,}, of which all have {three(first['all_mean'])}")
     return ("Scatter plots of the ranks that the architectures of the highest truth have by supernets of two widths, one panel a "
             f"method. {'; '.join(said)}.")
 
@@ -154,4 +158,4 @@ def describe(frame: "pd.DataFrame") -> str:
 KIND = Kind("widths", "the top 150 by truth, ranked by wide and by narrow supernets (EFS-NAS, Fig. 4)", COLUMNS, frame, draw,
             describe, ("panel", "method"), types={"wide": SOME, "narrow": SOME, "seed": WHOLE, "index": COUNT,
                    "rank_wide": NUMBER, "rank_narrow": NUMBER, "candidates": COUNT, "tau": MAYBE, "tau_mean": MAYBE,
-                   "tau_sd": SPREAD, "seeds": SOME}, left_out=NO_TRUTH)
+                   "tau_sd": SPREAD, "all_mean": MAYBE, "all_sd": SPREAD, "seeds": SOME}, left_out=NO_TRUTH)
