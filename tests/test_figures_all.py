@@ -166,6 +166,7 @@ def test_what_is_drawn_is_saved_in_our_style_whatever_the_user_has_set() -> None
     assert b"/Type3" not in content.getvalue()
     assert b"TrueType" in content.getvalue() or b"CIDFontType2" in content.getvalue()
     drawn.savefig(content, format="png")
+    assert drawn._repr_png_().startswith(b"\x89PNG")  # what a notebook shows
 
 
 def test_axes_of_anybody_are_drawn_on() -> None:

@@ -1,10 +1,14 @@
 """What figures are drawn on."""
 
+from io import BytesIO
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from harness.figures.style import style
+
+# Dots per inch on a screen.
+SCREEN = 150
 
 
 class Paper(Figure):
@@ -26,3 +30,9 @@ class Paper(Figure):
     def savefig(self, *args: Any, **options: Any) -> None:
         with style():
             super().savefig(*args, **options)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        content = BytesIO()
+        self.savefig(content, format="png", dpi=SCREEN)
+        return content.getvalue()
