@@ -31,8 +31,8 @@ TAU = Measure("tau", "tau-b", three, lambda record: record.value("tau", "value")
 TOP = Measure("tau_top_10", "top 10 %", three, lambda record: record.value("tau_top", "0.1", "value"))
 REGRET = Measure("regret_10", "regret@10", two, lambda record: record.value("regret", "10", "mean"))
 # Of pairs inside one part and of two parts; in files only, as not every run has parts.
-DETAILS = tuple(Measure(f"tau_{name}", name, three, lambda record, name=name: record.value("decomposition", name))  # type: ignore[misc]
-                for name in ("within", "across"))
+DETAILS = (Measure("tau_within", "within", three, lambda record: record.value("decomposition", "within")),
+           Measure("tau_across", "across", three, lambda record: record.value("decomposition", "across")))
 
 
 @dataclass(frozen=True, eq=False)
