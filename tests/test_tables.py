@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -11,23 +10,19 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from command import harness
 from records import SOURCES, finished
 
 from benchmarks.errors import UsageError
 from harness.measures.statistics import difference
-from harness.measures.tau import tau_b
 from harness.report.formats import csv_text, escaped, latex, markdown, plain, table_text, write_table
 from harness.report.rows import group, groups
-from harness.report.summary import as_text, scaled
+from harness.report.summary import as_text
 from harness.report.tables import TAU, Table, table
 from harness.report.verification import verification_table
 from harness.runs.check import DIFFERENT, UNCHECKED, Check
-from harness.runs.collection import Record, collect
-from harness.runs.evidence import estimates_of, truth_of
-from harness.runs.run import populations_of
+from harness.runs.collection import collect
 from harness.runs.spec import Network, RunSpec
 from harness.runs.verification import Verification
 from harness.store import write_json
@@ -356,59 +351,3 @@ def test_the_published_table_is_the_one_of_the_readme() -> None:
         ("one-shot (nonlinear)", "all", "uniform"): "0.560", ("random[like=nonlinear]", "part", "sbs"): "0.457",
         ("oracle", "part", "sbs"): "0.512"}
     assert found.mark(0) == "best"
-
-
-PUBLISHED = Path(__file__).parents[1] / "results"
-
-
-def shown_in(readme: Path, heading: str) -> list[dict[str, str]]:
-    """The rows of the first table below a heading, by their heads."""
-    section = readme.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    heads, _, *found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("|")]
-    return [dict(zip(heads, row, strict=True)) for row in found]
-
-
-@pytest.fixture
-def published() -> dict[tuple[str, str], dict[int, Record]]:
-    """The runs of the CIFAR-10 table: share and sampler as it writes them -> seed -> record."""
-    names = {("all", "uniform", "moving"): "uniform (one-shot)", ("part", "sbs", "frozen"): "sbs, `frozen`"}
-    found: dict[tuple[str, str], dict[int, Record]] = {}
-    for record in collect([PUBLISHED / "published" / "cifar10-cpu"]).records:
-        spec = record.spec
-        name = names.get((spec.share, spec.sampler, spec.recipe.unsampled), spec.sampler)
-        found.setdefault((spec.share, name), {})[spec.seed] = record
-    return found
-
-
-def each_seed(records: dict[int, Record], decimals: int, *path: str, population: str | None = None) -> str:
-    return " / ".join(f"{records[seed].value(*path, population=population):.{decimals}f}" for seed in sorted(records))
-
-
-def test_the_cifar_table_is_that_of_its_runs(published: dict[tuple[str, str], dict[int, Record]]) -> None:
-    table_ = {(row["share"], row["sampler"]): row for row in shown_in(PUBLISHED / "README.md", "cifar10-cpu")}
-    assert set(table_) == set(published)
-    for key, row in table_.items():
-        records = published[key]
-        taus = [record.value("tau", "value") for record in records.values()]
-        assert row["tau-b, seeds 0 / 1"].replace(" / not run", "") == each_seed(records, 3, "tau", "value")
-        assert row["mean"] == (f"{sum(taus) / 2:.3f}" if len(taus) == 2 else "")
-        assert row["within parts"] == each_seed(records, 3, "decomposition", "within")
-        assert row["across parts"] == each_seed(records, 3, "decomposition", "across")
-        assert row["top 150"] == each_seed(records, 3, "tau", "value", population="top 150")
-        assert row["regret@10"] == each_seed(records, 2, "regret", "10", "mean")
-        flops = [record.budget.flops for record in records.values()]
-        assert row["FLOPs"] == scaled(sum(flops) / len(flops))
-
-
-@pytest.mark.real_data
-def test_its_column_by_loss_follows_from_the_estimates(published: dict[tuple[str, str], dict[int, Record]],
-                                                       shared_data: Path) -> None:
-    assert harness(f"data import {shlex.quote(str(shared_data / 'nasbench201.parquet'))} --as nasbench201").code == 0
-    for row in shown_in(PUBLISHED / "README.md", "cifar10-cpu"):
-        made_again = []
-        for _, record in sorted(published[row["share"], row["sampler"]].items()):
-            truth, columns = truth_of(record), estimates_of(record)
-            members = populations_of(record.spec, truth)[0].members
-            loss = columns["loss"][np.searchsorted(columns["index"], members)]
-            made_again.append(f"{tau_b(-loss, truth.mean()[members]):.3f}")
-        assert row["by loss"] == " / ".join(made_again), row
