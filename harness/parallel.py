@@ -14,6 +14,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 
 from benchmarks.errors import RunError
 
@@ -42,6 +43,14 @@ def spread(work: Callable[[Item, Send], Result], items: Sequence[Item], jobs: in
             raise RunError("A worker process was killed, perhaps because memory ran out; run the same command again, with fewer "
                            "--jobs, to go on where it stopped.") from error
         return results
+
+
+def dismiss() -> None:
+    """End the workers that wait for the next `spread`.
+
+    They do so for five minutes, and the end of a process of multiprocessing, which is no main one, waits for them.
+    """
+    get_reusable_executor().shutdown()
 
 
 def _end_with(parent: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.errors import RunError
 from harness.experiments.crew import attempted, crew
-from harness.parallel import Send
+from harness.parallel import Send, spread
 from harness.scoring import deadline
 
 
@@ -29,6 +29,8 @@ def behave(item: str, send: Send) -> str:
         os.kill(os.getpid(), signal.SIGKILL)
     if item == "refuse":
         raise RunError("it cannot be.")
+    if item == "share":
+        return "".join(spread(upper, ["a", "b"], 2, send))
     if item == "linger":
         time.sleep(600)
     if item == "leave":
@@ -42,6 +44,10 @@ def behave(item: str, send: Send) -> str:
                 except BaseException:
                     continue
     return f"{item} {os.environ['HARNESS_RESULTS']} {parent_process() is not None}"
+
+
+def upper(item: str, send: Send) -> str:
+    return item.upper()
 
 
 def lingering() -> None:

@@ -209,5 +209,8 @@ def test_attributing_does_not_import_torch() -> None:
 
 def test_what_cannot_be_attributed_is_said() -> None:
     assert "No seed has all 12 cells of criterion x sampler x share" in harness(PUBLISHED).err
-    assert harness(f"{PUBLISHED} --where sampler=sbbs").err.startswith("Error: No run has sampler=sbbs; choose from ")
+    assert harness(f"{PUBLISHED} --where sampler=sbbs").err == (
+        "Error: No run has sampler=sbbs; did you mean 'sbs'? choose from sbs, uniform.\n")
+    assert harness(f"{PUBLISHED} --where samplr=sbs").err.startswith(
+        "Error: No run has a field 'samplr'; did you mean 'sampler'? choose from ")
     assert "was not judged on 'top 150'" in harness(f"{PUBLISHED} --population 'top 150'").err

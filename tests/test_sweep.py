@@ -302,6 +302,13 @@ def test_a_process_that_dies_takes_no_other_along(results_home: Path) -> None:
     assert {report[0] for report in heard} == {0, 1}
 
 
+def test_workers_of_a_run_do_not_hold_up_the_next(results_home: Path) -> None:
+    began = time.monotonic()
+    found = dict(crew(behave, ["share"], 1, lambda *report: None))
+    assert found == {0: "AB"}
+    assert time.monotonic() - began < 100  # joblib's idle workers would stay for 300
+
+
 def living(session: int) -> Iterator[int]:
     """The processes of a session, without zombies."""
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.errors import UsageError
+from benchmarks.suggestion import suggestion
 from harness.commands.options import answer, json_option
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
     for text in where:
         name, _, level = text.partition("=")
         if not any(result.levels.get(name) == level for result in results):
-            known = sorted({f"{factor}={value}" for result in results for factor, value in result.levels.items()})
-            raise UsageError(f"No run has {text}; choose from {', '.join(known)}.")
+            raise _unknown(name, level, results)
         results = [result for result in results if result.levels[name] == level]
     factors = varied(results)
     results = [replace(result, levels={name: result.levels[name] for name in factors}) for result in results]
@@ -68,6 +68,14 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
     content = {"factors": dict(zip(design.factors, map(list, design.levels), strict=True)), "seeds": list(design.seeds),
                "effects": [effect.to_json() for effect in effects], "warnings": warnings, "files": [str(path) for path in drawn]}
     answer(as_json, content, attribution_table(design, effects))
+
+
+def _unknown(name: str, level: str, results: "list[Result]") -> UsageError:
+    factors = sorted({factor for result in results for factor in result.levels})
+    if name not in factors:
+        return UsageError(f"No run has a field '{name}'{suggestion(name, factors) or ';'} choose from {', '.join(factors)}.")
+    levels = sorted({result.levels[name] for result in results if name in result.levels})
+    return UsageError(f"No run has {name}={level}{suggestion(level, levels) or ';'} choose from {', '.join(levels)}.")
 
 
 def _results(subjects: tuple[str, ...], population: str | None) -> "list[Result]":

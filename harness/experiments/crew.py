@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from benchmarks.errors import HarnessError, RunError
-from harness.parallel import Send
+from harness.parallel import Send, dismiss
 from harness.scoring import deadline
 
 Item = TypeVar("Item")
@@ -100,6 +100,8 @@ def _begin(work: Callable[[Any, Send], Any], item: Any, line: Connection, enviro
         line.send((True, attempted(work, item, lambda *content: line.send((False, content)))))
     except (KeyboardInterrupt, BrokenPipeError):
         sys.exit(1)  # whoever started it was interrupted, too, and says so
+    finally:
+        dismiss()
 
 
 def _end_with_parent() -> None:
