@@ -13,6 +13,7 @@ from benchmarks.errors import RunError
 from harness.experiments.crew import attempted, crew
 from harness.parallel import Send, spread
 from harness.scoring import deadline
+from harness.store import results_home
 
 
 def here(work: Callable[..., Any], items: Sequence[Any], workers: int, receive: Callable[..., None]) -> Iterator[tuple[int, Any]]:
@@ -30,7 +31,7 @@ def behave(item: str, send: Send) -> str:
     if item == "refuse":
         raise RunError("it cannot be.")
     if item == "share":
-        return "".join(spread(upper, ["a", "b"], 2, send))
+        return "".join(spread(meet, ["a", "b"], 2, send))
     if item == "linger":
         time.sleep(600)
     if item == "leave":
@@ -46,7 +47,13 @@ def behave(item: str, send: Send) -> str:
     return f"{item} {os.environ['HARNESS_RESULTS']} {parent_process() is not None}"
 
 
-def upper(item: str, send: Send) -> str:
+def meet(item: str, send: Send) -> str:
+    """In upper case, once the other of "a" and "b" has begun, too, in another process."""
+    home = results_home()
+    home.mkdir(exist_ok=True)
+    (home / item).touch()
+    while not all((home / name).exists() for name in "ab"):
+        time.sleep(0.05)
     return item.upper()
 
 

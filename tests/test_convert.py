@@ -11,60 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from benchmarks import columns
 from benchmarks.column import N_ARCH
 from benchmarks.convert import import_table
-from benchmarks.convert.naming import column_name, is_description, meaning
-from benchmarks.convert.source import FORMATS, source_format
 from benchmarks.errors import DataError, HarnessError, RunError, UsageError
 from benchmarks.space import nasbench201
 from benchmarks.table import open_table, table_path, verify
 from benchmarks.truth import load_truth
 from tests import official
 from tests.command import harness
+from tests.extracts import WHAT, frame, save
 
 SPACE = nasbench201()
-WHAT = {"dataset": "cifar10", "split": "test", "epochs": 200, "train_on": "full"}
-
-
-def frame(rows: int = 5, **columns: object) -> pd.DataFrame:
-    index = np.arange(rows) * 3
-    return pd.DataFrame({"index": index, "arch": [SPACE.strings[i] for i in index], **columns})
-
-
-def save(data: pd.DataFrame, path: Path) -> Path:
-    if path.suffix == ".csv":
-        data.to_csv(path, index=False)
-    else:
-        data.to_parquet(path)
-    return path
-
-
-@pytest.mark.parametrize(("name", "key", "seed"), [
-    ("c10_test_200", "nats/cifar10/test/200/full", "mean"),
-    ("c10_test_200_v10", "v1_0/cifar10/test/200/full", "mean"),
-    ("c10valid_test_200_v11", "v1_1/cifar10/test/200/half", "mean"),
-    ("c10valid_valid_200_s777", "nats/cifar10/valid/200/half", "777"),
-    ("c100_valtest_200_s999", "nats/cifar100/valtest/200/full", "999"),
-    ("in16_test_200_onetrial", "nats-onetrial/ImageNet16-120/test/200/full", "onetrial"),
-    ("in16_valid_12", "nats/ImageNet16-120/valid/12/full", "mean"),
-    ("c10_test_200_v11_s888", "v1_1/cifar10/test/200/full", "888"),
-])
-def test_what_names_say(name: str, key: str, seed: str) -> None:
-    meant = meaning(name)
-    assert meant is not None
-    assert (str(meant.key), meant.seed) == (key, seed)
-
-
-def test_what_names_do_not_say() -> None:
-    for name in ("c10_valid_200", "c10_valtest_200", "c10_test_100", "c10_test_200_t0", "accuracy", "c10_test_200_v12",
-                 "c10_test_12_v10", "c10_test_200_naslib", "c10_test_12_onetrial"):
-        assert meaning(name) is None
-    for name in ("params_c10", "flops_naslib_in16", "c10valid_cost_12", "n_trials_v11", "op_e32", "iso_str", "UniqueString"):
-        assert is_description(name)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -80,25 +40,6 @@ def test_named_columns(tmp_path: Path, suffix: str) -> None:
     assert open_table("mine").origins == ({"file": source.name, "format": suffix[1:], "sha256": summary.sha256},)
     again = import_table(source, "mine")
     assert (again.changed, again.logical_sha256) == (False, summary.logical_sha256)
-
-
-def test_trials_become_seeds(tmp_path: Path) -> None:
-    nan = np.nan
-    trials = {"c10_test_200_v11_t0": [1.0, 2, 3, nan], "c10_test_200_v11_t1": [nan, 4, 5, nan],
-              "c10_test_200_v11_t2": [nan, nan, 6, nan]}
-    import_table(save(frame(4, **trials, n_trials_v11=[1, 2, 3, 0]), tmp_path / "s.csv"), "mine")
-    truth = load_truth("v1_1/cifar10/test/200/full", "mine")
-    assert truth.seeds == ("777", "888", "999")
-    expected = [[nan, 1, nan], [2, 4, nan], [3, 5, 6], [nan, nan, nan]]
-    np.testing.assert_array_equal(truth.accuracy[[0, 3, 6, 9]], expected)
-    for wrong in ({"n_trials_v11": [1, 3, 3, 0]}, {"c10_test_200_v11_t0": [1.0, nan, 3, nan]}):
-        with pytest.raises(DataError, match="in row 2: the trials present"):
-            import_table(save(frame(4, **{**trials, **wrong}), tmp_path / "s.csv"), "other")
-
-
-def test_a_trial_alone_has_no_seed(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="import all three"):
-        import_table(save(frame(c10_test_200_v11_t0=1.0), tmp_path / "s.csv"), "mine")
 
 
 def test_the_same_facts_from_every_form_have_one_hash(tmp_path: Path) -> None:
@@ -118,22 +59,6 @@ def test_the_same_facts_from_every_form_have_one_hash(tmp_path: Path) -> None:
     hashes = {import_table(form, "mine", **WHAT).logical_sha256 for form in forms}  # type: ignore[arg-type]
     assert len(hashes) == 1
     assert load_truth("mine/cifar10/test/200/full", "mine").mean()[3] == 0.333333
-
-
-def test_columns_of_unknown_meaning(tmp_path: Path) -> None:
-    source = save(frame(a_s0=10.0, a_s1=20.0), tmp_path / "s.csv")
-    with pytest.raises(UsageError, match=r"column 'a_s0' .* say it with --dataset, --split, --epochs, --train-on"):
-        import_table(source, "mine")
-    with pytest.raises(UsageError, match="add --epochs, --train-on"):
-        import_table(source, "mine", dataset="cifar10", split="test")
-    import_table(source, "mine", **WHAT)  # type: ignore[arg-type]
-    assert load_truth("mine/cifar10/test/200/full", "mine").seeds == ("0", "1")
-    two = save(frame(a=10.0, b=20.0, c10_test_12=30.0), tmp_path / "two.csv")
-    with pytest.raises(UsageError, match=r"'a' and 'b' .* take one with --column"):
-        import_table(two, "two", **WHAT)  # type: ignore[arg-type]
-    assert import_table(two, "two", column="c10_test_12").columns == ("c10_test_12",)
-    with pytest.raises(UsageError, match="no column of accuracies"):
-        import_table(save(frame(params_c10=1.0), tmp_path / "p.csv"), "three")
 
 
 @pytest.mark.parametrize("name", ["nats", "v1_0", "v1_1", "nats-onetrial", "naslib"])
@@ -408,154 +333,6 @@ def test_an_interrupted_import_says_that_it_starts_again(tmp_path: Path, data_ho
     assert said.err.splitlines()[-1] == ("Error: Interrupted; the table has all of the import or nothing of it; run the same "
                                          "command again to import from the start.")
     assert list(data_home.iterdir()) == []
-
-
-# ---- what names of other quantities and of other extracts say
-
-@pytest.mark.parametrize(("name", "key", "seed", "quantity"), [
-    ("c10_test_loss_200_s777", "nats/cifar10/test/200/full", "777", "loss"),
-    ("c10valid_train_200_v11_s888", "v1_1/cifar10/train/200/half", "888", "accuracy"),
-    ("c100_train_seconds_12", "nats/cifar100/train/12/full", "mean", "seconds"),
-    ("in16_train_flops_200_v10_s777", "v1_0/ImageNet16-120/train/200/full", "777", "flops"),
-    ("c10valid_valid_200_naslib", "naslib/cifar10/valid/200/half", "mean", "accuracy"),
-])
-def test_names_of_every_quantity(name: str, key: str, seed: str, quantity: str) -> None:
-    meant = meaning(name)
-    assert meant is not None
-    assert (str(meant.key), meant.seed, meant.quantity) == (key, seed, quantity)
-    assert column_name(meant.key, seed, quantity) == name
-
-
-@pytest.mark.parametrize(("theirs", "ours"), [
-    ("CIFAR10TestAccuracy200Epochs", "c10_test_200"), ("ImageNetTestAccuracy200Epochs", "in16_test_200"),
-    # The first edition of nats_bench.csv drew one trial of 200 epochs at random.
-    ("Cifar100TestAccuracy200Epochs", "c100_test_200_onetrial"), ("ImageNet16TestAccuracy12Epochs", "in16_test_12"),
-    ("c10valid_train_time_200", "c10valid_train_seconds_200"),
-])
-def test_names_of_public_extracts(theirs: str, ours: str) -> None:
-    assert meaning(theirs) == meaning(ours) is not None
-    assert meaning("MNISTTestAccuracy200Epochs") is None
-
-
-def test_a_table_like_nats_bench_csv(tmp_path: Path) -> None:
-    data = pd.DataFrame({"CIFAR10TestAccuracy200Epochs": [85.86333333333334, 91.58333333333333],
-                         "ArchitectureString": [SPACE.strings[0], SPACE.strings[11]], "UniqueString": ["(0)@x+#", "#"]})
-    summary = import_table(save(data, tmp_path / "nats_bench.csv"), "mine")
-    assert (summary.format, summary.columns, summary.skipped) == ("csv", ("CIFAR10TestAccuracy200Epochs",), ("UniqueString",))
-    # Our own name for the same number finds it.
-    assert load_truth("c10_test_200", "mine").mean()[[0, 11]].tolist() == [85.863333, 91.583333]
-    assert load_truth("c10_test_200", "mine").column == "c10_test_200"
-
-
-# ---- NASLib
-
-NASLIB_ARCH = "|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|"
-
-
-def suite_zero(**datasets: dict[str, float]) -> dict[str, object]:
-    proxies = {"id": 1, "synflow": {"score": 3.0, "time": 0.1}}
-    return {name: {arch: {**proxies, "val_accuracy": value} for arch, value in entries.items()}
-            for name, entries in datasets.items()}
-
-
-def test_nas_bench_suite_zero(tmp_path: Path) -> None:
-    source = tmp_path / "zc_nasbench201.json"
-    content = suite_zero(cifar10={"(4, 0, 3, 1, 4, 3)": 87.88}, cifar100={"(1, 1, 1, 1, 1, 1)": 1.0}, svhn={})
-    source.write_text(json.dumps(content))
-    summary = import_table(source, "mine")
-    assert (summary.format, summary.architectures) == ("naslib-json", 2)
-    assert summary.columns == ("c10valid_valid_200_naslib", "c100_valid_200_naslib")
-    assert set(summary.skipped) == {"id", "synflow", "svhn"}
-    truth = load_truth("naslib/cifar10/valid/200/half", "mine")
-    assert truth.mean()[SPACE.strings.index(NASLIB_ARCH)] == 87.88
-    assert truth.n_trials.sum() == 1
-
-
-def test_other_json_of_naslib(tmp_path: Path) -> None:
-    for name, content in (("list", [{"arch": [4, 0, 3, 1, 4, 3], "accuracy": 87.88}]), ("map", {"(4, 0, 3, 1, 4, 3)": 87.88})):
-        source = tmp_path / f"{name}.json"
-        source.write_text(json.dumps(content))
-        with pytest.raises(UsageError, match=r"say --format naslib-json"):
-            import_table(source, name, **WHAT)  # type: ignore[arg-type]
-        summary = import_table(source, name, form="naslib-json", **WHAT)  # type: ignore[arg-type]
-        assert (summary.architectures, load_truth(f"{name}/cifar10/test/200/full", name).mean()[SPACE.strings.index(NASLIB_ARCH)]
-                ) == (1, 87.88)
-
-
-@pytest.mark.parametrize(("content", "says"), [
-    ('{"cifar10": {"(4, 0, 3, 1, 4, 5)": {"val_accuracy": 1.0}}}', "it must be six operation numbers"),
-    ('{"cifar10": {"(4,0,3,1,4,3)": {"val_accuracy": 1.0}, "(4, 0, 3, 1, 4, 3)": {"val_accuracy": 2.0}}}', "stands twice"),
-    ('{"cifar10": {"(4, 0, 3, 1, 4, 3)": {"val_accuracy": "x"}}}', "is 'x', which is no accuracy"),
-    ('{"cifar10": {"(4, 0, 3, 1, 4, 3)": {"val_accuracy": true}}}', "which is no accuracy"),
-    ('{"cifar10": {"(4, 0, 3, 1, 4, 3)": {"val_accuracy": 1' + 400 * "0" + "}}}", "a number of 1329 bits"),
-    ('{"cifar10": {"(4, 0, 3, 1, 4, 3)": {"val_accuracy": NaN}}}', "has no value of any architecture"),
-    ('{"cifar10": {}}', "has no value of any architecture"),
-    ("{}", "does not say which architecture a number belongs to"),
-    ("[1, 2]", "is no table in JSON"),
-    ('{"cifar10": {"(4, 0, 3, 1, 4, 3)": {"val_accuracy": 101.0}}}', "101.0 for architecture"),
-    ('{"cifar10": {"(4, 0, 3, 1, 4, 3)": 1.0}}', "does not map architectures to their scores"),
-    ('{"cifar10": {"(4, 0, 3, 1, 4, 3)": {"val_accuracy": 1.0}', "no whole JSON file"),
-    ('{"ninapro": {"(4, 0, 3, 1, 4, 3)": {"val_accuracy": 1.0}}}', "has none of the datasets"),
-    ('{"cifar10": {"(4, 0, 3, 1, 4, 3)": {"val_accuracy": 1.0, "val_accuracy": 2.0}}}', "'val_accuracy' stands twice"),
-])
-def test_bad_json_of_naslib(tmp_path: Path, content: str, says: str) -> None:
-    source = tmp_path / "s.json"
-    source.write_text(content)
-    with pytest.raises(DataError, match=re.escape(says)):
-        import_table(source, "mine", form="naslib-json")
-    assert not table_path("mine").exists()
-
-
-@pytest.mark.real_data
-def test_naslibs_architectures_are_the_official_ones(tmp_path: Path, shared_data: Path) -> None:
-    import pyarrow.parquet as pq
-
-    official = pq.read_table(shared_data / "nasbench201.parquet", columns=["arch", "naslib_tuple"])
-    names = [str(entry).strip() for entry in official["naslib_tuple"].to_pylist()]
-    source = tmp_path / "zc.json"
-    source.write_text(json.dumps(suite_zero(cifar10={name: i / 1000 for i, name in enumerate(names)})))
-    assert import_table(source, "mine").missing == 0
-    truth = load_truth("naslib/cifar10/valid/200/half", "mine").mean()
-    np.testing.assert_array_equal(truth, np.round(np.arange(len(names)) / 1000, 6))
-
-
-# ---- formats
-
-def test_formats_are_told_by_content(tmp_path: Path) -> None:
-    (tmp_path / "nats").mkdir()
-    (tmp_path / "nats" / "000011.pickle.pbz2").touch()
-    (tmp_path / "archive").mkdir()
-    (tmp_path / "archive" / "000000-FULL.pth").touch()
-    contents = {b"BZh91AY": "nats", b"PK\x03\x04": "nasbench201", b"\x80\x02\x8a\nl\xfc\x9cF\xf9": "nasbench201",
-                b"PAR1": "parquet", b'\xef\xbb\xbf {"|': "json", b"[{": "json", b"a,b\n": "csv",
-                b'{"cifar10": {"(4, 0, 3, 1, 4, 3)": {': "naslib-json"}
-    for content, name in contents.items():
-        (tmp_path / "source").write_bytes(content)
-        assert source_format(tmp_path / "source") == name
-    assert source_format(tmp_path / "nats") == "nats-folder"
-    assert source_format(tmp_path / "archive") == "nasbench201-folder"
-    assert source_format(tmp_path / "source", "nats") == "nats"
-    for name, path in (("nats-folder", "source"), ("nasbench201-folder", "source"), ("nats", "nats"), ("nasbench201", "archive")):
-        with pytest.raises(DataError, match=f"is a (file|folder) and so not of the format {name}"):
-            source_format(tmp_path / path, name)
-    assert set(contents.values()) | {"nats-folder", "nasbench201-folder"} == set(FORMATS)
-
-
-@pytest.mark.parametrize(("content", "forced", "error", "says"), [
-    (b"a,b\n", "parquet", DataError, "is not of the format parquet but looks like csv"),
-    (b"a,b\n", "naslib-json", DataError, "looks like csv"),
-    (b"a,b\n", "pickle", UsageError, "There is no format 'pickle'"),
-    (b"\x80\x04N.", None, DataError, "is a Python pickle"),
-    (b"\0" * 257 + b"ustar", None, DataError, "unpack it with `tar xf`"),
-])
-def test_formats_that_cannot_be(tmp_path: Path, content: bytes, forced: str | None, error: type[HarnessError], says: str) -> None:
-    (tmp_path / "source").write_bytes(content)
-    with pytest.raises(error, match=says):
-        source_format(tmp_path / "source", forced)
-    with pytest.raises(DataError, match="holds neither 000000"):
-        source_format(tmp_path)
-    with pytest.raises(DataError, match="No such file"):
-        source_format(tmp_path / "absent")
 
 
 def test_the_command_says_what_came_in(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import harness
+from frames import made_up
 from records import finished
 
 from benchmarks.benchmark import benchmark
@@ -29,7 +30,6 @@ from harness.store import write_frame
 PUBLISHED = Path(__file__).parents[1] / "results" / "published"
 DIGITS = PUBLISHED / "digits201-controls"
 SPACE = benchmark("digits201").space
-HOSTILE = "$x_{$ | <b>&amp; a name that is much too long for its place"
 OWN = (parts, violins, costs, scatter, exposure)
 
 
@@ -42,19 +42,6 @@ def _warnings_are_errors() -> Iterator[None]:
 
 def of(text: str) -> tuple[Record, ...]:
     return tuple(record for record in collect([DIGITS]).records if record.name.startswith(text))
-
-
-def made_up(kind: Kind, panels: int, k: int, size: int) -> pd.DataFrame:
-    """A frame of that many panels, with names that are no markup."""
-    rng = np.random.default_rng(0)
-    part = np.tile(np.arange(k), size)
-    columns = {"part": part, "name": [f"{i} {HOSTILE}" for i in part], "index": rng.choice(len(SPACE), len(part), replace=False),
-               "connected": True, "dataset": "digits", "estimator": "loss", "tau": np.nan, "eta2": 0.1, "architectures": 1}
-    measured = ("accuracy", "truth", "estimate", "flops", "params", "uniform", "sbs")
-    numbers = {name: rng.uniform(50, 90, len(part)) for name in measured}
-    numbers |= {name: (1e6 * numbers[name]).round() for name in ("flops", "params")}
-    frames = [pd.DataFrame({**columns, **numbers, "panel": f"{i} {HOSTILE}"}) for i in range(panels)]
-    return pd.concat(frames, ignore_index=True)[list(kind.columns)]
 
 
 # ---- frames of runs

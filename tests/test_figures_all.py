@@ -1,7 +1,6 @@
 """All kinds of figures alike: names fit and differ, others' data are refused, what is drawn is saved as it looks."""
 
 import re
-from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import harness
-from test_figures import made_up
-from test_figures_more import extreme
+from frames import NAMES, extreme, made_up, plugins, several_parts
 
 from benchmarks.errors import DataError
 from harness.figures import agreement, budget, scatter
@@ -20,44 +18,11 @@ from harness.figures.gallery import FIGURES
 from harness.figures.kind import PAGE, Kind
 from harness.figures.lettering import another, broken, extent, fitted, shortened
 from harness.figures.panels import MOST_LINES, head, name_parts, part_names
-from harness.figures.parts import part_frame
 from harness.figures.sheet import entitle, note, room, sheet
 from harness.runs.collection import collect
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published"
-PLUGIN = "./MY_PROXIES.py:GRADIENT_NORM_AT_INIT[BATCH=128,WARM_UP=TRUE]"
-NAMES = [f"{PLUGIN}, sbs, part, gamma={i}" for i in range(4)]
 OPERATIONS = [f"1<-0 {name}" for name in ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")]
-
-
-def plugins() -> dict[str, pd.DataFrame]:
-    """A frame of each kind whose names are long and alike but for their ends, as those of plug-ins are."""
-    found, panels = extreme(), [name for name in NAMES for _ in range(4)]
-    rows: dict[str, list[tuple[Any, ...]]] = {
-        "budget": [("digits201, digits", name, passes, 0.5, 0.1, 3) for name in NAMES for passes in (600, 6000)],
-        "effects": [(f"digits201, {name}", "main", "criterion", f"{PLUGIN} - nonlinear", 0.1, 0.05, 0.15, 0.1, 3, 0.1, 0.1)
-                    for name in NAMES],
-        "agreement": [("digits201, digits", one, other, 0.3, 10) for i, one in enumerate(NAMES) for other in NAMES[i:]],
-        "leaves": [(name, part, "|nor_conv_3x3~0|+|NONE~0|" * 3, 10, 0, 0, 1.0, 2.0, 5, 0)
-                   for name in NAMES for part in range(2)],
-        "training": [(name, "run", 0, "s", epoch, 3, 1.0, 50.0) for name in NAMES for epoch in (1, 2)],
-        "curve": [("p", "", k, k, 50.0, 50.0, 50.0, 0) for k in (1, 9)] + [
-            ("p", name, k, 3.0, 50.0, 49.0, 51.0, 1) for name in NAMES for k in (1, 10)],
-    }
-    made = {name: pd.DataFrame(each, columns=list(FIGURES[name].columns)) for name, each in rows.items()}
-    made["widths"] = pd.concat([found["widths"].iloc[:1].assign(method=name) for name in NAMES])
-    return made | {name: made_up(FIGURES[name], 4, 2, 2).assign(panel=panels)
-                   for name in ("violins", "costs", "scatter", "exposure")} | {"parts": several_parts(NAMES)}
-
-
-def several_parts(names: Sequence[str]) -> pd.DataFrame:
-    from benchmarks.benchmark import benchmark
-
-    space = benchmark("digits201").space
-    label = np.where(space.connected, np.arange(len(space)) % 600, -1)
-    label[label >= len(names)] = -1
-    return part_frame(label.astype(np.int16), tuple(names), space, np.linspace(50, 90, len(space)), title=PLUGIN,
-                      meaning=PLUGIN * 3)
 
 
 def shown(ax: Any) -> str:

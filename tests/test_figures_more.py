@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import harness
+from frames import extreme
 from numpy.typing import NDArray
 from records import finished
 from safetensors.numpy import save_file
@@ -32,7 +33,6 @@ from harness.store import write_frame
 PUBLISHED = Path(__file__).parents[1] / "results" / "published"
 CONTROLS = PUBLISHED / "digits201-controls"
 SPACE = benchmark("digits201").space
-HOSTILE = "$x_{$ | <b>%&\\ a name that is much too long for the place that it has in a figure"
 MINE = ("widths", "leaves", "budget", "effects", "agreement", "curve", "training")
 
 
@@ -327,22 +327,6 @@ def test_an_epoch_that_was_only_begun_counts_with_the_one_before(tmp_path: Path)
 
 
 # ---- all of them
-
-
-def extreme() -> dict[str, pd.DataFrame]:
-    """Frames with what is hard to draw: names that are no names, NaN, one point, many panels."""
-    names = [HOSTILE, "", "None", "2"]
-    made = {
-        "widths": [("p", name, 1, 2, 0, 7, 1.0, 1.0, 1, *[np.nan] * 5, 2) for name in names],
-        "leaves": [(name, part, HOSTILE, 1, 0, 0, 1.0, 2.0, part, 0) for name in names for part in range(2)],
-        "budget": [("p", name, passes, np.nan if name else 0.5, np.nan, 1) for name in names for passes in (1, 10 ** 6)],
-        "effects": [("", "main", HOSTILE, name, 0.1, np.nan, np.nan, np.nan, 1, np.nan, np.nan) for name in names],
-        "agreement": [(HOSTILE, one, other, np.nan, 0) for i, one in enumerate(names) for other in names[i:]],
-        "curve": [("p", "", k, k, 50.0, 50.0, 50.0, 0) for k in (1, 9)] + [
-            ("p", name, k, np.nan, np.nan, np.nan, np.nan, 1) for name in names[:1] + names[2:] for k in (1, 10)],
-        "training": [(name, "run", i, HOSTILE, 1, 3, 1.0, 50.0) for name in names[:2] for i in range(9)],
-    }
-    return {name: pd.DataFrame(rows, columns=list(FIGURES[name].columns)) for name, rows in made.items()}
 
 
 @pytest.mark.filterwarnings("error")
