@@ -99,7 +99,7 @@ def test_runs_that_have_little_in_common_are_refused_before_all_cells_are_listed
     with pytest.raises(UsageError, match=r"No seed has all 16 cells of field 0 x field 1 x field 2 x field 3: seed 0 lacks "):
         factorial([Result(each, 0, 0.5, 60, 1e9) for each in levels])
     levels = [{f"field {i}": str(i % 4 == run) for i in range(60)} for run in range(4)]
-    with pytest.raises(UsageError, match=r"No seed has all 1,152,921,504,606,846,976 cells of field 0 .* and .* more; "):
+    with pytest.raises(UsageError, match=r"These 4 runs differ in 60 fields \(field 0, .* and others\), too many "):
         factorial([Result(each, 0, 0.5, 60, 1e9) for each in levels])
 
 
@@ -214,3 +214,24 @@ def test_what_cannot_be_attributed_is_said() -> None:
     assert harness(f"{PUBLISHED} --where samplr=sbs").err.startswith(
         "Error: No run has a field 'samplr'; did you mean 'sampler'? choose from ")
     assert "was not judged on 'top 150'" in harness(f"{PUBLISHED} --population 'top 150'").err
+
+
+def test_a_level_that_all_runs_have_is_no_error() -> None:
+    budget = Path(__file__).parents[1] / "results/published/digits201-budget"
+    answer = harness(f"attribute {budget} --where criterion=nonlinear --where sampler=sbs --json")
+    assert answer.code == 0
+    assert list(answer.json["factors"]) == ["recipe.passes", "share"]
+
+
+def test_runs_that_differ_in_too_much_are_refused_in_one_sentence() -> None:
+    published = Path(__file__).parents[1] / "results/published"
+    answer = harness(f"attribute {published / 'efs-nas-table1-smoke'}")
+    assert answer.code == 2
+    assert answer.err.startswith("Error: These 12 runs differ in 10 fields (criterion, k, sampler, share, gamma, ")
+    assert len(answer.err) < 300
+    # A parent is one field, whatever is in it.
+    answer = harness(f"attribute {published / 'digits201-controls'} {published / 'digits201-factorial'} --where sampler=sbs "
+                     "--where share=part")
+    assert "No seed has all 96 cells of criterion x k x gamma x recipe.passes x parent: seed 0 lacks " in answer.err
+    only = harness(f"attribute {published / 'digits201-controls'} --where sampler=sbs --where share=part --json")
+    assert list(only.json["factors"]) == ["criterion"]

@@ -94,12 +94,24 @@ def test_the_effects_of_the_readme() -> None:
 
 def test_the_widths_of_the_readme() -> None:
     found = figure("widths").read(next((ROOT / "results" / "figures").glob("widths-*.csv"))).drop_duplicates("method")
-    kept = {row.method: f"{row.all_mean:.3f} ± {row.all_sd:.3f} | {row.tau_mean:.3f} ± {row.tau_sd:.3f} | {row.seeds}"
+    kept = {row.method: f"{row.all_mean:.3f} ± {row.all_sd:.3f} | {row.tau_mean:.3f} ± {row.tau_sd:.3f}"
             for row in found.itertuples()}
-    for name, method in (("one-shot (`uniform`)", "one-shot (nonlinear), uniform, all"), ("FS-NAS", "edge, sbs, part"),
-                         ("`nonlinear`, 3 supernets, `sbs`", "nonlinear, sbs, part"),
-                         ("`nonlinear`, 1 supernet, `sbs`", "nonlinear, sbs, all")):
-        assert f"| {name} | {kept[method]} |" in README
+    runs = collect([PUBLISHED / "digits201-controls", PUBLISHED / "digits201-factorial"]).records
+    taus: dict[str, dict[int, float]] = {}
+    for seed in range(5):
+        frame = figure("widths").frame([record for record in runs if record.spec.seed == seed]).drop_duplicates("method")
+        for method, tau in zip(frame["method"], frame["tau"], strict=True):
+            taus.setdefault(method, {})[seed] = tau
+    names = {"FS-NAS": "edge, sbs, part", "one-shot (`uniform`)": "one-shot (nonlinear), uniform, all"}
+    names |= {f"`nonlinear`, {supernets}, `{sampler}`": f"nonlinear, {sampler}, {share}"
+              for supernets, share in (("1 supernet", "all"), ("3 supernets", "part"))
+              for sampler in ("balanced", "sbs", "uniform") if (share, sampler) != ("all", "uniform")}
+    one_shot = taus[names["one-shot (`uniform`)"]]
+    for name, method in names.items():
+        more = difference(taus[method], one_shot)
+        shown = f"{more.mean:+.3f} [{more.low:+.3f}, {more.high:+.3f}] " if more.mean else ""
+        assert f"| {name} | {kept[method]} | {shown}| {more.n} |" in README
+    assert set(names.values()) == set(kept)
 
 
 def test_the_budgets_of_the_readme() -> None:
@@ -108,6 +120,12 @@ def test_the_budgets_of_the_readme() -> None:
         spec = record.spec
         if (spec.criterion, spec.sampler, spec.network.gamma) == ("nonlinear", "sbs", 2):
             taus.setdefault((spec.share, spec.passes), {})[spec.seed] = record.value("tau", "value")
+    gaps = {passes: {seed: taus["part", passes][seed] - taus["all", passes][seed] for seed in range(3)}
+            for passes in (3_000, 9_000, 27_000)}
+    early, late = difference(gaps[9_000], gaps[3_000]), difference(gaps[27_000], gaps[9_000])
+    said = " ".join(README.split())
+    assert f"narrows by {early.mean:.3f} [{early.low:.3f}, {early.high:.3f}], from there to 27,000 by {late.mean:.3f} " in said
+    assert f"[{late.low:.3f}, {late.high:.3f}] over the three seeds" in said
     shown = []
     for passes in (3_000, 9_000, 27_000):
         one, three = taus["all", passes], taus["part", passes]

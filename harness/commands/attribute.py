@@ -71,8 +71,10 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
 
 
 def _unknown(name: str, level: str, results: "list[Result]") -> UsageError:
-    factors = sorted({factor for result in results for factor in result.levels})
-    if name not in factors:
+    from harness.experiments.factorial import varied
+
+    factors = varied(results)
+    if not any(name in result.levels for result in results):
         return UsageError(f"No run has a field '{name}'{suggestion(name, factors) or ';'} choose from {', '.join(factors)}.")
     levels = sorted({result.levels[name] for result in results if name in result.levels})
     return UsageError(f"No run has {name}={level}{suggestion(level, levels) or ';'} choose from {', '.join(levels)}.")

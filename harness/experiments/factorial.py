@@ -15,6 +15,8 @@ BUDGETS = ("budget", "recipe.passes", "recipe.epochs", "recipe.batch")
 # Architectures are drawn, so FLOPs of equal passes differ by some.
 TOLERANCE = 1.01
 MOST_NAMED = 3
+# Two levels of each are 64 runs a seed.
+MOST_FACTORS = 6
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,16 @@ class Factorial:
 def factorial(results: Sequence[Result]) -> Factorial:
     """The seeds of which every cell is there; factors are what has more than one level, levels in order of appearance.
 
-    Raises UsageError when nothing is varied, when a cell stands twice with two values, or when no seed has all cells.
+    Raises UsageError when nothing is varied or too much, when a cell stands twice with two values, or when no seed has all cells.
     """
     levels = varied(results)
     factors = tuple(levels)
     if not factors:
         raise UsageError(f"Nothing but the seed differs between these {len(results)} runs; give runs of a sweep that varies "
                          "something.")
+    if len(factors) > MOST_FACTORS:
+        raise UsageError(f"These {len(results)} runs differ in {len(factors)} fields ({', '.join(factors[:MOST_FACTORS])} and "
+                         "others), too many for a factorial; keep some of the runs with --where FIELD=VALUE.")
     found: dict[int, dict[tuple[str, ...], float]] = {}
     for result in results:
         cells, cell = found.setdefault(result.seed, {}), tuple(result.levels[factor] for factor in factors)

@@ -1,17 +1,23 @@
 """Finished runs as results for a factorial: those of a sweep by what it varies, others by what differs between them."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
 from math import inf
 from typing import Any
 
 from benchmarks.errors import UsageError
 from harness.experiments.factorial import Result
-from harness.experiments.sweep import Sweep, shown
+from harness.experiments.sweep import Sweep, shown, unseeded
 from harness.presets import FIELD_OF
 from harness.runs.collection import Record, read_record
+from harness.runs.spec import RunSpec
+from harness.store import slug
 
 # One-shot NAS, as words of a spec's fields: no criterion, one supernet, the uniform sampler.
 ONE_SHOT = ("none", "all", "uniform")
+PARENT_DIGITS = 6
 
 
 def of_sweep(sweep: Sweep, population: str | None = None) -> list[Result]:
@@ -23,15 +29,16 @@ def of_sweep(sweep: Sweep, population: str | None = None) -> list[Result]:
 def of_runs(records: Sequence[Record], population: str | None = None) -> list[Result]:
     """Runs that were made one by one, in the order of their levels, whatever order they come in.
 
-    Factors are the fields of their specs that differ, by their flags where they have some. Numbers ascend; words stand by the
-    alphabet, those of one-shot NAS first, so that effects are what a method adds to it.
+    Levels are all fields of their specs but the seed, by their flags where they have some; a parent is one field. Numbers ascend;
+    words stand by the alphabet, those of one-shot NAS first, so that effects are what a method adds to it.
     """
-    specs = [_flat(record.spec.as_dict()) for record in records]
-    fields = list(dict.fromkeys(name for spec in specs for name in spec))
-    varied = [name for name in fields if name.rpartition(".")[2] != "seed" and len({spec.get(name, "") for spec in specs}) > 1]
     short = {field: name for name, field in FIELD_OF.items()}
-    found = [_result({short.get(name, name): spec.get(name, "") for name in varied}, record, population)
-             for record, spec in zip(records, specs, strict=True)]
+    found = []
+    for record in records:
+        levels = {name: level for name, level in _flat(record.spec.as_dict()).items() if name != "seed"}
+        found.append(_result({short.get(name, name): level for name, level in levels.items()}, record, population))
+    names = list(dict.fromkeys(name for result in found for name in result.levels))
+    found = [replace(result, levels={name: result.levels.get(name, "") for name in names}) for result in found]
     return sorted(found, key=lambda result: ([_place(level) for level in result.levels.values()], result.seed))
 
 
@@ -54,5 +61,15 @@ def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """{"recipe.lr": ...} of nested fields, values as text."""
     found: dict[str, str] = {}
     for name, value in fields.items():
+        if name == "parent" and value is not None:
+            found[name] = _parent(value)
+            continue
         found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: str(value)}
     return found
+
+
+def _parent(fields: Mapping[str, Any]) -> str:
+    """A parent in a word, the same for all seeds: `none-k1-3f09ab`."""
+    spec = unseeded(RunSpec.from_dict(dict(fields)))
+    content = json.dumps(spec.as_dict(), sort_keys=True)
+    return slug(f"{spec.criterion}-k{spec.k}-{sha256(content.encode()).hexdigest()[:PARENT_DIGITS]}")
