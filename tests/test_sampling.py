@@ -199,10 +199,10 @@ def test_greedy_candidates_are_drawn_from_the_best_so_far_as_often_as_it_says() 
 
     for share, greed in ((0.05, 0.0), (0.55, 0.4), (1.0, 0.8)):
         seen.clear()
-        for step in range(5000):  # 50,000 draws
+        for step in range(10_000):  # 100,000 draws
             greedy.choose(SMALL, step, round(share * 1000), 1000, memory, losses)
         observed = [(np.concatenate(seen) == member).sum() for member in members]
-        expected = 50_000 * ((1 - greed) / len(members) + greed * np.isin(members, good) / len(good))
+        expected = 100_000 * ((1 - greed) / len(members) + greed * np.isin(members, good) / len(good))
         assert chisquare(observed, expected).pvalue > LEAST_P
     assert sorted(memory) == good
 
