@@ -24,9 +24,23 @@ def log_rank_sum(scores: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     score. Source: AZ-NAS (Lee and Ham, CVPR 2024), which ranks the candidates that it compares: a sum depends on which
     architectures are there.
     """
+    return _total(scores, np.log(_shares(scores)))
+
+
+def rank_sum(scores: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """float64 [m]: as log_rank_sum, of the ranks themselves, as shares of m (TE-NAS, AngleNet's program)."""
+    return _total(scores, _shares(scores))
+
+
+def _shares(scores: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """float64 [member, m]: rank / m, 1 at best."""
     table = np.array([np.where(np.isnan(member), -np.inf, member) for member in scores])
-    total: NDArray[np.float64] = np.log(rankdata(table, axis=1) / table.shape[1]).sum(axis=0)
-    return np.where(np.isinf(table).all(axis=0), np.nan, total)
+    shares: NDArray[np.float64] = rankdata(table, axis=1) / table.shape[1]
+    return shares
+
+
+def _total(scores: Sequence[NDArray[np.float64]], added: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isnan(np.array(scores)).all(axis=0), np.nan, added.sum(axis=0))
 
 
 def scored(member: Criterion, ctx: Context) -> NDArray[np.float64]:
@@ -96,7 +110,6 @@ class TeNas(Scorer):
         """The sum of both ranks of every architecture, as shares of the architectures ranked; undefined ones rank last."""
         asked = np.arange(len(ctx.space)) if ctx.members is None else ctx.members
         columns = [member.score(ctx).values[asked] for member in (Ntk(), LinearRegions())]
-        ranks = [rankdata(np.where(np.isnan(column), -np.inf, column)) / len(asked) for column in columns]
         values = np.full(len(ctx.space), np.nan)
-        values[asked] = np.where(np.isnan(columns).all(axis=0), np.nan, ranks[0] + ranks[1])
+        values[asked] = rank_sum(columns)
         return Scores(values, "rank sum of ntk and linear_regions")

@@ -11,6 +11,7 @@ import pytest
 import torch
 from command import harness, times
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from benchmarks.benchmark import Population, benchmark
 from benchmarks.cost import Skeleton
@@ -22,7 +23,7 @@ from criteria.ensemble import Ensemble, log_rank_sum
 from harness.commands.run import fields_of
 from harness.estimation.angle import angles
 from harness.estimation.estimate import Estimates
-from harness.estimation.estimators import ESTIMATED, check, estimator_text, judgement, kept_values, term_values, terms
+from harness.estimation.estimators import ESTIMATED, check, estimator_text, judgement, kept_values, term_names, term_values, terms
 from harness.measures import tau as tau_module
 from harness.measures.tau import tau
 from harness.networks.supernet import Supernet
@@ -36,7 +37,8 @@ from harness.runs.stages import judged
 from harness.runs.verification import verify
 from harness.scoring.sample import sampled
 from harness.scoring.world import Machine
-from harness.search.found import Found, standing, truths_at_hand
+from harness.search.cost import Cost
+from harness.search.found import Curve, Found, standing, truths_at_hand
 from harness.store import read_frame, write_frame
 
 SPACE = nasbench201()
@@ -94,12 +96,15 @@ def test_a_selector_is_a_sum_of_estimators_and_criteria() -> None:
     assert estimator_text(" accuracy + naswot[batch=8] + ensemble[params+flops]+nonlinear[count=live]") == (
         "accuracy+naswot[batch=8]+ensemble[of=params+flops]+nonlinear[count=live]")
     assert estimator_text(estimator_text("angle+params")) == "angle+params"
+    assert estimator_text("rank_sum[ angle + naswot[batch=8]]") == "rank_sum[angle+naswot[batch=8]]"
+    assert list(terms("rank_sum[angle+params]")) == list(term_names("rank_sum[angle+params]")) == ["angle", "params"]
 
 
 @pytest.mark.parametrize(("selector", "says"), [
     ("acuracy", "did you mean 'accuracy'"), ("accuracy+paramz", "Unknown estimator 'paramz'"), ("", "has no term"),
     ("accuracy+naswot[batchh=2]", "unknown parameter 'batchh'"), ("accuracy+params+accuracy", "'accuracy' stands twice"),
-    ("accuracy+./nowhere.py:Mine", "cannot be read")])
+    ("accuracy+./nowhere.py:Mine", "cannot be read"), ("rank_sum", "has no term"),
+    ("rank_sum[accuracy+paramz]", "Unknown estimator 'paramz'"), ("params+rank_sum[accuracy]", "Unknown estimator 'rank_sum'")])
 def test_what_is_no_estimator_is_refused(selector: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         terms(selector)
@@ -120,10 +125,13 @@ def test_a_sum_adds_log_ranks_among_what_was_estimated() -> None:
     context = Context(SPACE, Skeleton(), members=members)
     columns = term_values(terms("accuracy+loss+angle+params+paths"), estimates, context)
     assert all(np.isfinite(column[members]).all() and np.isfinite(column).sum() == len(members) for column in columns.values())
-    total = judgement({name: column[members] for name, column in columns.items()})
+    total = judgement("accuracy+loss+angle+params+paths", {name: column[members] for name, column in columns.items()})
     both = Ensemble(tuple(map(criteria.get, ("params", "paths")))).score(context).values[members]
     own = log_rank_sum([estimates.accuracy[members], -estimates.loss[members], estimates.angle[members]])  # type: ignore[index]
     np.testing.assert_allclose(total, own + both)
+    plain = judgement("rank_sum[accuracy+params]", {name: columns[name][members] for name in ("accuracy", "params")})
+    ranks = [rankdata(columns[name][members]) / len(members) for name in ("accuracy", "params")]
+    np.testing.assert_allclose(plain, ranks[0] + ranks[1])
 
 
 # A plug-in's class -> what it does, and what is said of it.
@@ -179,8 +187,9 @@ def test_proxies_and_published_estimates_by_ranks(shared_data: Path) -> None:
     for column, alone, summed in (("one_shot", 0.4590, 0.7304), ("few_shot", 0.4924, 0.7408)):
         accuracy = estimates[column].to_numpy()[index]
         assert tau(accuracy, true, population="cells").value == pytest.approx(alone, abs=5e-4)
-        assert tau(judgement({"accuracy": accuracy, **scores}), true, population="cells").value == pytest.approx(summed, abs=5e-4)
-    assert tau(judgement(scores), true, population="cells").value == pytest.approx(0.7390, abs=5e-4)
+        both = judgement("accuracy+nwot+jacov+params", {"accuracy": accuracy, **scores})
+        assert tau(both, true, population="cells").value == pytest.approx(summed, abs=5e-4)
+    assert tau(judgement("nwot+jacov+params", scores), true, population="cells").value == pytest.approx(0.7390, abs=5e-4)
 
 
 # ---- in a run
@@ -350,11 +359,11 @@ def test_a_sum_over_the_whole_space_ranks_all_of_it_for_searches() -> None:
 
 def test_what_a_truth_does_not_know_has_no_position() -> None:
     found = [Found(0, 0, 1.0, 3, {"digits": 80.0}), Found(1, 1, 1.0, 3, {"digits": np.nan})]
-    true = np.array([80.0, 70.0, np.nan])
-    assert standing(found[:1], "digits", true).position == 2
-    undefined = standing(found, "digits", true)
+    curve, cost = Curve("two", np.array([80.0, 70.0]), 1.0), Cost(1.0, 0.0)
+    assert standing(found[:1], "digits", 80.0, curve, cost).position == 2
+    undefined = standing(found, "digits", 80.0, curve, cost)
     assert undefined.position is None
-    assert np.isnan([undefined.mean, undefined.regret, undefined.random]).all()
+    assert np.isnan([undefined.mean, undefined.regret]).all()
 
 
 def test_a_damaged_table_is_said_and_an_absent_one_is_not_there() -> None:

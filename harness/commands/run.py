@@ -27,7 +27,8 @@ Examples:
               "layers: one with copies of its later cells; mixture: one with copies of every weight.")
 @click.option("--gamma", type=int, help="Channels are divided by it.")
 @click.option("--cells", type=int, help="Cells per stage of the supernets.")
-@click.option("--estimator", help="accuracy (the default), loss, angle, or a sum by ranks, such as accuracy+naswot+params.")
+@click.option("--estimator", help="accuracy (the default), loss, angle, or a sum: accuracy+naswot+params adds logarithms "
+                                  "of ranks, rank_sum[angle+accuracy] ranks.")
 @click.option("--truth", metavar="KEY", help="A truth key (v1_0/cifar10/test/200/full) or the name of an imported column.")
 @click.option("--population", help="What the run is judged on: all, connected or distinct.")
 @click.option("--images", help="Images behind the estimates: valid (the default) or test.")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.benchmark import Population
 from benchmarks.errors import DataError, RunError, UsageError
 from criteria.base import Context, Criterion, Scorer
-from criteria.ensemble import log_rank_sum
+from criteria.ensemble import log_rank_sum, rank_sum
 from criteria.guard import score
 from criteria.registry import Registry, criteria
 from criteria.selector import parse, parts
@@ -74,6 +74,8 @@ class Angle(Estimator):
         return estimates.angle
 
 
+# How terms are added up: a+b, or rank_sum[a+b].
+SUMS = {"": log_rank_sum, "rank_sum": rank_sum}
 # What can be added up; criteria are scored at initialisation, for the estimated architectures only.
 Term = Estimator | Criterion
 
@@ -84,7 +86,7 @@ def terms(selector: str) -> dict[str, Term]:
     Raises UsageError for a name that is neither, and for a term that stands twice.
     """
     found: dict[str, Term] = {}
-    for part in parts(selector, "+"):
+    for part in _addends(selector)[1]:
         term = _term(part)
         name = estimators.text(term) if isinstance(term, Estimator) else criteria.text(term)
         if name in found:
@@ -93,6 +95,16 @@ def terms(selector: str) -> dict[str, Term]:
     if not found:
         raise UsageError(f"The estimator '{selector}' has no term; choose one of {', '.join(estimators.names())}.")
     return found
+
+
+def _addends(selector: str) -> tuple[str, list[str]]:
+    """Which of SUMS a selector asks for, and of what."""
+    addends = list(parts(selector, "+"))
+    if len(addends) == 1:
+        name, raw = parse(addends[0])
+        if name and name in SUMS:
+            return name, list(parts(raw.get("", ""), "+"))
+    return "", addends
 
 
 def _term(selector: str) -> Term:
@@ -110,14 +122,15 @@ def _term(selector: str) -> Term:
 def term_names(selector: str) -> tuple[str, ...]:
     """The names of the terms of a selector, as `terms` gives them for a canonical one; no file of a plug-in is opened."""
     try:
-        return tuple(parts(selector, "+")) if ".py:" in selector else tuple(terms(selector))
+        return tuple(_addends(selector)[1] if ".py:" in selector else terms(selector))
     except UsageError:  # not installed
-        return tuple(parts(selector, "+"))
+        return tuple(_addends(selector)[1])
 
 
 def estimator_text(selector: str) -> str:
     """The canonical selector."""
-    return "+".join(terms(selector))
+    name, joined = _addends(selector)[0], "+".join(terms(selector))
+    return f"{name}[{joined}]" if name else joined
 
 
 def estimator_sha256(selector: str) -> str:
@@ -178,13 +191,13 @@ def _estimated(name: str, term: Estimator, estimates: "Estimates") -> Values:
     return values.astype(np.float64)
 
 
-def judgement(columns: Mapping[str, Values]) -> Values:
-    """float64 [m], higher = better: the one column [m] itself, or the log-rank sum of several, over the rows that are given.
+def judgement(estimator: str, columns: Mapping[str, Values]) -> Values:
+    """float64 [m], higher = better: the one column [m] itself, or the sum of several, over the rows that are given.
 
-    Source of the sum: AZ-NAS, see criteria/ensemble.py. An architecture that a term leaves undefined ranks last there.
+    Which sum, the estimator says; see criteria/ensemble.py. An architecture that a term leaves undefined ranks last there.
     """
     found = list(columns.values())
-    return found[0] if len(found) == 1 else log_rank_sum(found)
+    return found[0] if len(found) == 1 else SUMS[_addends(estimator)[0]](found)
 
 
 # ---- what a run was judged by, in its files
@@ -222,7 +235,7 @@ def kept_values(folder: Path, key: str, estimator: str, estimates: Mapping[str, 
             same = {"index": members, **{name: values for name, values in known.items() if name in columns}}
             whole = set(columns) == {*WHICH, *term_names(estimator)}
             if whole and all(np.array_equal(columns[name], values, equal_nan=name != "index") for name, values in same.items()):
-                return judgement({name: values for name, values in columns.items() if name not in WHICH})
+                return judgement(estimator, {name: values for name, values in columns.items() if name not in WHICH})
         elif estimator in known and not path.exists():
             return known[estimator]
     raise DataError(f"{folder} does not hold what the estimator '{estimator}' ranked of '{population.name}'; delete "

@@ -190,7 +190,7 @@ def judged(run: Run, generation: Generation, estimates: Estimates, machine: Mach
             found = term_values(chosen, estimates, replace(context, members=each.members))
             tables.append({name: values[each.members] for name, values in found.items()})
     write_ranked(ranked_file(run.folder, run.keys.metrics), run.keys.metrics, lists, tables, bench.space.strings)
-    return [judgement(columns) for columns in tables[:len(run.populations)]]
+    return [judgement(spec.estimator, columns) for columns in tables[:len(run.populations)]]
 
 
 def metrics_stage(run: Run, generation: Generation, estimates: Estimates, machine: Machine, reporter: Reporter) -> dict[str, Any]:
