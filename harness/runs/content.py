@@ -60,7 +60,7 @@ def texts(value: Any) -> dict[str, str]:
 
 # Of a stage: what a fact is, where it is known.
 FACTS: Mapping[str, Callable[[Any], object]] = {
-    "seconds": amount, "process_seconds": amount, "peak_memory_mib": amount, "cores": count,
+    "seconds": amount, "process_seconds": amount, "peak_memory_mib": amount, "cores": count, "images": count,
     **dict.fromkeys(("device", "machine", "processor", "python", "commit"), text)}
 
 

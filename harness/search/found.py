@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.benchmark import Population, benchmark
+from benchmarks.benchmark import Benchmark, Population, benchmark
 from benchmarks.cost import flops
 from benchmarks.errors import Absent, DataError, UsageError
 from benchmarks.truth import GroundTruth, load_truth
 from harness.estimation.estimators import ESTIMATED, kept_values
 from harness.runs.collection import Record, collect
 from harness.runs.spec import RunSpec
+from harness.search.cost import Cost, search_cost, training_cost
 from harness.search.random_curve import expected_best, position
 from harness.search.strategies import World, strategy
 from harness.store import read_frame
@@ -36,40 +38,98 @@ class Found:
 class Standing:
     """How searches stand by one truth, in per cent: mean and sample standard deviation (NaN of one) over what they found.
 
-    regret: best within the constraint minus mean. random: expected best of a random search that trains as many architectures as
-    these looked at, within the same constraint. position: how many such a search has to train to be as good as the mean. NaN and
-    None where the truth does not know all that was found.
+    regret: best known within the constraint minus mean. The random-search curve (specs/metrics.md E.1) is that over `n`
+    architectures of `population` within the constraint: where a truth has gaps these are a uniform sample, not what was searched,
+    which favours large classes. position: how many a random search trains to be as good as the mean; None where all n do not
+    suffice. looks: how many estimates a search looked at, on average; random_at_looks: what a random search expects that trains
+    as many. training: FLOPs of one of its trainings; trainings: how many of them cost what a search did; random_at_cost: what it
+    expects of them, to the nearest whole number from 1. One that trains more than n counts as one that trains n. What is not
+    known is NaN or None.
     """
 
     mean: float
     std: float
     regret: float
-    random: float
+    population: str
+    n: int
     position: int | None
+    looks: int
+    random_at_looks: float
+    training: float
+    trainings: float
+    random_at_cost: float
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """What random search is over by one truth: the values [n] of a population, and the FLOPs of one training; NaN = not known."""
+
+    population: str
+    true: NDArray[np.float64]
+    training: float
+
+    def expected(self, trained: float) -> float:
+        """The expected best of so many, to the nearest whole number from 1 to n; NaN of NaN and of no values."""
+        if np.isnan(trained) or not len(self.true):
+            return float("nan")
+        return expected_best(self.true, min(len(self.true), max(1, round(trained))))
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """Searches by one run's estimates. unknown: how many within the constraint no truth knows; truths, standings: by dataset."""
+
+    record: Record
+    method: str
+    flops_limit: float | None
+    world: World
+    unknown: int
+    cost: Cost
+    truths: Mapping[str, GroundTruth]
+    made: Sequence[Found]
+    standings: Mapping[str, Standing]
+
+
+def search(record: Record, method: str, seeds: Sequence[int], flops_limit: float | None = None) -> Searched:
+    """Searches by a run's estimates, one for each seed, judged by the truths at hand; flops_limit in millions."""
+    whole, truths = world_of(record, flops_limit), truths_at_hand(record.spec)
+    world, bench = judgeable(whole, truths), benchmark(record.spec.benchmark)
+    made, cost = searches(world, method, seeds, truths), search_cost(record, bench, world.members)
+    standings = {}
+    for dataset, truth in truths.items():
+        best = float(np.nanmax(truth.mean()[world.allowed], initial=-np.inf))
+        standings[dataset] = standing(made, dataset, best, curve_of(bench, truth, world.allowed), cost)
+    return Searched(record, method, flops_limit, world, len(whole.members) - len(world.members), cost, truths, made, standings)
 
 
 def run_to_search(text: str, key: str | None) -> Record:
     """The metrics of a run whose estimates cover the space; UsageError where there are none, or several and no key."""
-    records = [record for record in collect([text]).records if key in (None, record.key)]
+    known = collect([text]).records
+    records = [record for record in known if key in (None, record.key)]
     whole = [record for record in records if not record.spec.estimation.architectures]
+    if not records and known:
+        raise UsageError(f"'{text}' has no metrics {key}; choose one of {', '.join(record.key for record in known)}.")
     if not records:
-        raise UsageError(f"'{text}' has no metrics{f' {key}' if key else ''} yet; finish it with `harness run`, and see its keys "
-                         "with `harness show`.")
+        raise UsageError(f"'{text}' has no metrics yet; finish it with `harness run`.")
     if not whole:
         raise UsageError(f"'{text}' estimated a sample of {records[0].spec.estimation.architectures} architectures, and a search "
                          "goes anywhere; run it again with --set estimation.architectures=0, which trains nothing anew.")
     if len({(record.folder, record.spec.estimation, record.spec.estimator, record.spec.truth) for record in whole}) > 1:
-        known = ", ".join(f"{record.key} ({record.spec.estimator}, {record.spec.truth})" for record in whole)
+        several = ", ".join(f"{record.key} ({record.spec.estimator}, {record.spec.truth})" for record in whole)
         raise UsageError(f"'{text}' has several sets of estimates, or truths that they are judged by; choose one of these with "
-                         f"--key: {known}.")
+                         f"--key: {several}.")
     return whole[0]
 
 
 def world_of(record: Record, flops_limit: float | None) -> World:
     """The estimates of a run, and what may be found: connected architectures of at most so many million multiply-adds.
 
-    Counted as the benchmark counts, dead edges included, for the stand-alone network. DataError where estimates are missing.
+    Counted as the benchmark counts, dead edges included, for the stand-alone network. UsageError for a limit that is no finite
+    number, DataError where estimates are missing.
     """
+    if flops_limit is not None and not isfinite(flops_limit):
+        raise UsageError(f"--flops-limit {flops_limit:g} is no limit; give a finite number of million multiply-adds, or leave it "
+                         "out.")
     spec, bench = record.spec, benchmark(record.spec.benchmark)
     if record.estimates_file is None:
         raise DataError(f"The estimates behind the metrics {record.key} are not in {record.folder}; run it again.")
@@ -115,12 +175,19 @@ def searches(world: World, method: str, seeds: Sequence[int], truths: Mapping[st
     return made
 
 
-def standing(made: Sequence[Found], dataset: str, true: NDArray[np.float64]) -> Standing:
-    """Searches by one truth, its values [m] being those of all that is allowed."""
+def curve_of(bench: Benchmark, truth: GroundTruth, allowed: NDArray[np.bool_]) -> Curve:
+    """The random-search curve among the connected and allowed [n_arch]: of a truth with gaps over the sample that is uniform."""
+    population = bench.population("connected", truth)
+    members = population.members[allowed[population.members]]
+    return Curve(population.name, truth.mean()[members], training_cost(bench, truth.key, members))
+
+
+def standing(made: Sequence[Found], dataset: str, best: float, curve: Curve, cost: Cost) -> Standing:
+    """Searches of that cost by the truth of a dataset, the best that they could find being `best`."""
     values = np.array([found.accuracy[dataset] for found in made])
-    mean, known = float(values.mean()), int(np.isfinite(true).sum())
-    std = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-    if np.isnan(mean):
-        return Standing(mean, std, mean, mean, None)
-    evaluations = min(known, round(np.mean([found.evaluations for found in made])))
-    return Standing(mean, std, float(np.nanmax(true)) - mean, expected_best(true, evaluations), position(true, mean))
+    mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+    looks = float(np.mean([found.evaluations for found in made]))
+    trainings = cost.of(looks) / curve.training
+    within = len(curve.true) > 0 and mean <= curve.true.max()
+    return Standing(mean, std, best - mean, curve.population, len(curve.true), position(curve.true, mean) if within else None,
+                    round(looks), curve.expected(looks), curve.training, trainings, curve.expected(trainings))
