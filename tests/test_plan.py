@@ -67,6 +67,20 @@ def test_networks_that_cost_alike_are_measured_once(results_home: Path, monkeypa
     assert longer["runs"][0]["seconds"] > found["runs"][0]["seconds"]
 
 
+@pytest.mark.parametrize("content", [
+    "{}", '{"paces": 3}', '{"paces": {"0123": 3}}', '{"paces": {"0123": {"pass_seconds": 1, "member_seconds": 1}}}',
+    '{"paces": {"0123": {"pass_seconds": 1, "member_seconds": 1, "memory": 1, "other": 1}}}',
+    '{"paces": {"0123": {"pass_seconds": 1, "member_seconds": "1", "memory": 1}}}'])
+def test_damaged_paces_are_said(content: str, results_home: Path) -> None:
+    results_home.mkdir()
+    file = results_home / "calibration.json"
+    file.write_text(json.dumps({"schema": "calibration/1", **json.loads(content)}))
+    answer = harness(f"plan {SMALL} --share all --vary seed=0")
+    assert (answer.code, answer.out) == (3, "")
+    assert answer.err.splitlines()[-1].startswith(f"Error: {file} is not what a plan of this version writes (")
+    assert answer.err.endswith("); delete it and run the same command again, which measures anew.\n")
+
+
 def test_unequal_budgets_and_unknown_parts_are_said() -> None:
     line = SMALL.replace("--set recipe.passes=60", "--vary recipe.passes=60,120")
     found = harness(f"plan {line} --share all --vary criterion=nonlinear,naswot")

@@ -79,7 +79,7 @@ OTHERS = {
     "gm-nas": {"gm-nas (four supernets, as its code)": (0.656, 6.5, nan),
                "gm-nas (eight supernets, as quoted)": (0.656, 13.5, 0.03)},
     "angle": {"angle": (0.5748, 6.25, 0.03), "spos (recalibrated)": (0.5398, 6.25, 0.1),
-              "spos (batch statistics)": (0.5398, 6.25, nan), "angle + accuracy (log ranks)": (0.6744, 6.25, nan)}}
+              "spos (batch statistics)": (0.5398, 6.25, nan), "angle + accuracy": (0.6744, 6.25, 0.1)}}
 IMAGES1 = {"spos": 5.0, "angle": 6.25, "fs-nas": 105.0, "gm-nas": 13.5, "k-shot": 5.0}
 
 
@@ -168,6 +168,7 @@ def test_nothing_but_the_papers_run_is_compared_with_the_paper() -> None:
     assert judged(0.0, resolve(cpu, {"truth": spec.truth})) == (
         "not comparable", "other than the paper in network, recipe, estimation")
     assert judged(0.0, resolve({})) == ("not comparable", "on digits")
+    assert judged(0.0, replace(spec, truth="v1_1/cifar10/test/200/full")) == ("not comparable", "other than the paper in truth")
     # The generations before it count, and their seeds do not.
     full = paper_spec(*row_of("fs-nas", "fs-nas (of its released estimates)"))
     assert full.parent is not None
@@ -175,6 +176,25 @@ def test_nothing_but_the_papers_run_is_compared_with_the_paper() -> None:
     assert reproduction._judged(0.0, 0.05, again, full) == ("reproduced", "")
     assert reproduction._judged(0.0, 0.05, replace(full, parent=replace(full.parent, sampler="sbs")), full) == (
         "not comparable", "other than the paper in parent")
+
+
+def test_without_the_papers_truth_nothing_is_reproduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, row = row_of("efs-nas:table1", "efs-nonlinear")
+    assert paper_spec(table, row).truth == reproduction.TRUTH
+    asked = resolve(*reproduction._layers(table, row, "full", 0, {}))  # by the benchmark's own truth
+    assert judged(0.0, asked) == ("not comparable", "other than the paper in truth")
+    monkeypatch.setattr(reproduction, "_at_hand", lambda key, bench: True)
+    assert judged(0.0, resolve(*reproduction._layers(table, row, "full", 0, {}))) == ("reproduced", "")
+
+
+@pytest.mark.parametrize(("given", "instead"), [("seed=3", "--seeds"), ("parent.seed=3", "--seeds"), ("budget=cpu", "--budget"),
+                                                ("preset=spos", "--rows")])
+def test_what_tells_the_runs_of_a_table_apart_cannot_be_set(given: str, instead: str, results_home: Path) -> None:
+    answer = harness(f"reproduce angle --seeds 3 --set {given}")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (f"Error: '{given.partition('=')[0]}' cannot be set, as the runs of a table have their own; use "
+                          f"{instead} instead.\n")
+    assert not results_home.exists()
 
 
 def test_two_numbers_of_one_run_are_not_both_judged() -> None:
@@ -194,8 +214,9 @@ def test_rows_have_the_recipes_of_their_papers() -> None:
     one_shot, few_shot = (paper_spec(*row_of("fs-nas", f"{name} (of its released estimates)")) for name in ("spos", "fs-nas"))
     assert one_shot.recipe.weight_decay == few_shot.recipe.weight_decay == 1e-4
     assert paper_spec(*row_of("efs-nas:table1", "spos")).recipe.weight_decay == 5e-4
-    both = paper_spec(*row_of("angle", "angle + accuracy (log ranks)"))
-    assert (both.estimator, both.estimation.norm, both.estimation.calibration) == ("angle+accuracy", "recalibrated", 20_000)
+    both = paper_spec(*row_of("angle", "angle + accuracy"))
+    assert both.estimator == "rank_sum[angle+accuracy]"
+    assert (both.estimation.norm, both.estimation.calibration) == ("recalibrated", 20_000)
 
 
 def test_a_budget_runs_on_another_benchmark_too() -> None:
@@ -225,6 +246,10 @@ def test_rows_are_measured_and_nothing_is_invented(reproduced: Answer) -> None:
     assert whole["rows"][:2] == found["rows"]
     assert whole["rows"][2]["mean"] is None
     assert whole["rows"][2]["why"] == "not run"
+    assert answer.err.splitlines()[-1].startswith("Error: 10 of 12 numbers are missing, ")
+    assert answer.err.endswith("; the same command without --only-finished goes on with what is missing.\n")
+    # What is merely not run yet is no failure.
+    assert harness(f"reproduce efs-nas:table1 --only-finished {SMALL} --rows spos,k-shot --json").json["rows"][1]["seeds"] == 0
 
 
 def test_spread_is_over_the_seeds_that_are_there(reproduced: Answer, tmp_path: Path, results_home: Path) -> None:
@@ -272,7 +297,9 @@ def test_a_row_that_fails_is_missing_with_its_reason(reproduced: Answer, results
     assert "missing" in answer.out
     assert "Missing: spos, tau: " in answer.err
     assert answer.err.splitlines()[-1].startswith(
-        "Error: 2 of 2 numbers are missing, lack seeds or are not reproduced, and 2 of 2 runs failed (first: spos, missing: ")
+        "Error: 2 of 2 numbers are missing, lack seeds or are not reproduced, and 2 of 2 runs failed (first: row=spos variant= "
+        "seed=0: ")
+    assert answer.err.endswith("; the same command goes on with what is missing.\n")
 
 
 def test_accuracies_are_of_what_a_search_finds(reproduced: Answer, original: tuple[Path, Answer]) -> None:

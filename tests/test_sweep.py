@@ -1,12 +1,15 @@
 """Sweeps: what is varied, what is run, and that failures, kills and interruptions cost nothing but themselves."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -20,9 +23,12 @@ from benchmarks.errors import DataError, HarnessError, UsageError
 from harness.commands.sweep import swept
 from harness.experiments import sweeper
 from harness.experiments.crew import crew
+from harness.experiments.power import detectable_between
+from harness.experiments.reproduction import chosen, read_table, sweep_of
 from harness.experiments.sweep import Sweep, find_sweep
 from harness.experiments.sweeper import run_all
 from harness.progress import Reporter, silent
+from harness.report.sweep import detectable_lines
 from harness.runs import forecast
 from harness.scoring.world import Machine
 from harness.store import read_frame, sole_writer
@@ -30,6 +36,8 @@ from harness.store import read_frame, sole_writer
 SMALL = TINY.replace(" --jobs 1", "").replace("passes=60", "passes=12")
 # One supernet each, so that a run is one process.
 LINE = f"sweep {SMALL} --share all --vary sampler=uniform,sbs --vary seed=0..1"
+# What is harder to interrupt: runs of several processes, two of which begin with one parent, and two cells a folder.
+FAMILY = f"sweep {SMALL} --vary preset=spos,fs-nas --vary sampler=uniform,sbs --vary estimator=accuracy,loss"
 BAD = '''
 import sys
 from dataclasses import dataclass
@@ -64,17 +72,29 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeper, "crew", here)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+def made(line: str, home: Path) -> tuple[Path, Any]:
     """The results folder of a sweep that nobody disturbed, made in this process, and what it said."""
-    home = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_RESULTS", str(home))
         patch.setenv("HARNESS_DATA", str(home / "data"))
         patch.setattr(forecast, "TRIAL_SECONDS", 0.01)
         patch.setattr(sweeper, "crew", here)
-        answer = harness(f"{LINE} --workers 1 --json")
-    return home, answer
+        return home, harness(f"{line} --workers 2 --json")  # of which each has one core, so that it starts no process
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """Of a sweep whose runs have nothing in common."""
+    return made(LINE, tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a sweep whose runs share parents and folders."""
+    home, answer = made(FAMILY, tmp_path_factory.mktemp("family"))
+    assert [row["estimator"] for row in answer.json["rows"]] == ["accuracy", "loss"] * 4
+    assert (finished(home), len(list(home.glob("*/spec.json")))) == (8, 5)
+    return home
 
 
 def tables(home: Path) -> dict[str, bytes]:
@@ -137,6 +157,17 @@ def test_sweeps_that_cannot_be_are_refused(varied: tuple[str, ...], given: dict[
         swept(varied, None, given)
 
 
+@pytest.mark.parametrize("command", ["sweep", "plan"])
+@pytest.mark.parametrize(("flags", "says"), [
+    ("", "A sweep without values runs nothing; give --vary FIELD=VALUE,VALUE, or use `harness run` for one run."),
+    ("--vary seed=0,1 --sd nan", "--sd takes a number above 0, not nan; give one such as 0.01."),
+    ("--vary seed=0,1 --sd inf", "--sd takes a number above 0, not inf; give one such as 0.01.")])
+def test_what_says_nothing_is_refused(command: str, flags: str, says: str, results_home: Path) -> None:
+    answer = harness(f"{command} {flags}")
+    assert (answer.code, answer.out, answer.err) == (2, "", f"Error: {says}\n")
+    assert not results_home.exists()
+
+
 def test_cells_that_cannot_be_are_named_and_the_others_are_there() -> None:
     found = swept(("gamma=1,3", "seed=0,1"), None, {})
     assert [cell.varied["gamma"] for cell in found.cells] == [1, 1]
@@ -189,6 +220,27 @@ def test_what_it_can_show_is_said_before_it_starts(undisturbed: tuple[Path, Any]
     assert lines[2] == "sweep: 0/4 cells"
 
 
+def test_main_effects_are_those_of_a_full_product() -> None:
+    full = swept(("sampler=uniform,sbs", "criterion=flops,none,nonlinear", "seed=0..2"), None, {})
+    [one] = detectable_lines(replace(full, cells=full.cells[1:]), 0.01)
+    assert one.endswith("between two cells.")
+    of_one = tuple(cell for cell in full.cells if cell.varied["criterion"] == "none")
+    assert detectable_lines(replace(full, cells=of_one), 0.01) == [one]
+    both, holm = detectable_lines(full, 0.01)
+    assert re.search(r": (0\.\d{3}) between two cells; 0\.\d{3} of sampler \(mean of 3 cells a level\); "
+                     r"0\.\d{3} of criterion \(mean of 2 cells a level\)\.$", both)
+    # As `attribute` has it: one contrast of the samplers, three of the criteria.
+    of_sampler, of_criterion = (f"{detectable_between(0.01, n, 3, 0.05 / 4):.3f}" for n in (3, 2))
+    assert holm == ("At Holm's first threshold for 4 main effects, alpha / 4, which `attribute` judges by: "
+                    f"{of_sampler} of sampler; {of_criterion} of criterion.")
+    table = detectable_lines(sweep_of(chosen(read_table("efs-nas:table1"), "spos,efs-flops"), "smoke", 3, {}), 0.01)
+    assert table == [one]  # rows with variants of their own
+    # Two seeds and hundreds of contrasts are still within what SciPy's series reach.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert detectable_between(1.0, 2, 2, 0.05 / 500) == pytest.approx(5769.0, rel=1e-4)
+
+
 def test_a_second_call_runs_nothing(undisturbed: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     home, answer = undisturbed
     monkeypatch.setenv("HARNESS_RESULTS", str(home))
@@ -207,6 +259,7 @@ def test_cells_that_fail_are_the_only_ones_missing(tmp_path: Path, results_home:
     bad = f"--vary 'criterion={tmp_path}/bad.py:Bad,nonlinear' --vary 'sampler={tmp_path}/bad.py:Leaves,uniform'"
     answer = harness(f"sweep {SMALL} --share all {bad} --workers 1 --json")
     assert answer.code == 1
+    assert answer.err.endswith("; the others are done, and the same command tries these again.\n")
     assert answer.err.splitlines()[-1].startswith("Error: 3 of 4 cells failed (first: The criterion ")
     assert f"Failed: criterion={tmp_path}/bad.py:Bad sampler=uniform: The criterion" in answer.err
     assert "no scores today" in answer.err
@@ -214,6 +267,12 @@ def test_cells_that_fail_are_the_only_ones_missing(tmp_path: Path, results_home:
     [table] = results_home.glob("sweeps/*/table.csv")
     assert [line.split(",")[:2] for line in table.read_text().splitlines()] == [["criterion", "sampler"],
                                                                                 ["nonlinear", "uniform"]]
+
+
+def test_where_all_cells_fail_no_others_are_done() -> None:
+    answer = harness(f"sweep {SMALL} --vary k=0,1 --vary share=layers --workers 1")
+    assert answer.err.splitlines()[-1].startswith("Error: 2 of 2 cells failed (first: k=0 makes no part; ")
+    assert answer.err.endswith("); the same command tries these again.\n")
 
 
 def test_a_cell_whose_plug_in_changes_meanwhile_fails(tmp_path: Path, results_home: Path) -> None:
@@ -377,11 +436,22 @@ def test_a_sweep_that_is_interrupted_and_killed_ends_with_the_same_tables(
 
 @pytest.mark.slow
 @IN_PROC
-def test_ten_kills_at_any_moment_change_no_table(undisturbed: tuple[Path, Any], results_home: Path) -> None:
+def test_ten_kills_at_any_moment_change_no_table(family: Path, results_home: Path) -> None:
     rng = np.random.default_rng(3)
     for i in range(10):
-        process = started(f"{LINE} --workers {1 + i % 2}")
+        process = started(f"{FAMILY} --workers {1 + i % 2}")
         time.sleep(rng.uniform(0, 12))
         kill(process)
-    assert started(f"{LINE} --workers 2").wait(timeout=PATIENCE) == 0
-    assert tables(results_home) == tables(undisturbed[0])
+    process = started(f"{FAMILY} --workers 2")
+    said = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 0, said
+    assert tables(results_home) == tables(family)
+
+
+@pytest.mark.slow
+def test_two_sweeps_at_once_share_their_work(family: Path, results_home: Path) -> None:
+    both = [started(f"{FAMILY} --workers {workers}") for workers in (1, 2)]
+    said = [process.communicate(timeout=PATIENCE)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert any("which another process works on" in text for text in said)
+    assert tables(results_home) == tables(family)

@@ -73,13 +73,15 @@ def reproduce(name: str, budget: str, seeds: int, rows: str | None, only_finishe
     answer(as_json, content, reproduction_table(table, spec, budget, found, free))
     if out is not None:
         reproduction_csv([*found, *free], out)
-    bad = [each for each in found if each.verdict == "not reproduced" or not (each.complete or only_finished)]
-    if bad or failed:
-        said = [f"{each.row}, {each.verdict}{f': {each.why}' if each.why else ''}" for each in bad]
-        said += [f"{named(each.varied)}: {each.reason}" for each in failed]
+    bad = [each for each in found if each.verdict == "not reproduced" or not each.complete]
+    if failed or any(each.verdict == "not reproduced" or not only_finished for each in bad):
+        said = [f"{named(each.varied)}: {each.reason}" for each in failed]
+        said += [f"{each.row}, {each.verdict}{f': {each.why}' if each.why else ''}"
+                 for each in sorted(bad, key=lambda each: each.verdict != "not reproduced")]
         runs = len(sweep.cells) + len(sweep.refused)
         raise RunError(f"{len(bad)} of {len(found)} numbers are missing, lack seeds or are not reproduced, and {len(failed)} of "
-                       f"{runs} runs failed (first: {said[0]}); the same command goes on with what is missing.")
+                       f"{runs} runs failed (first: {said[0]}); the same command{' without --only-finished' * only_finished} "
+                       "goes on with what is missing.")
 
 
 def _check_folder(out: Path) -> None:

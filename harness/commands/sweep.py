@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +23,25 @@ OTHER = ("config", "jobs", "time_limit", "as_json")
 MOST_VALUES = 1000
 
 
+def _finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """UsageError for what click takes as a number and is none."""
+    if value is not None and not isfinite(value):
+        raise UsageError(f"{option.opts[0]} takes a number above 0, not {value}; give one such as 0.01.")
+    return value
+
+
 def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Everything that `harness run` takes, and `--vary`, `--config`, `--workers` and `--sd`."""
     for option in (
-        click.option("--sd", type=click.FloatRange(min=0, min_open=True),
+        click.option("--sd", type=click.FloatRange(min=0, min_open=True), callback=_finite,
                      help="Standard deviation of tau over seeds; by default that of the runs at hand of the same budget."),
         click.option("--workers", type=click.IntRange(min=1),
                      help="Runs at once; by default one a core, or one where there is a GPU."),
         click.option("--config", type=click.Path(path_type=Path),
                      help="A TOML file with the fields of a run and a table [vary]; flags beat it."),
         click.option("--vary", "varied", multiple=True, metavar="FIELD=VALUE,VALUE",
-                     help="A flag or any field of a run and its values; seed=0..4 is a range. Can be given several times."),
+                     help="A flag or any field of a run and its values; seed=0..4 is a range. Can be given several times; the "
+                     "last of one FIELD counts."),
     ):
         command = option(command)
     inherited = [option for option in run.params if option.name not in OTHER]
@@ -72,8 +81,9 @@ def sweep(varied: tuple[str, ...], config: Path | None, assignments: tuple[str, 
                "failed": [{"varied": dict(each.varied), "reason": each.reason} for each in failures]}
     answer(as_json, content, sweep_table(found, rows))
     if failures:
-        raise RunError(f"{len(failures)} of {len(found.cells) + len(found.refused)} cells failed (first: {failures[0].reason}); "
-                       "the others are done, and the same command tries these again.")
+        cells = len(found.cells) + len(found.refused)
+        raise RunError(f"{len(failures)} of {cells} cells failed (first: {failures[0].reason}); "
+                       f"{'the others are done, and ' * (len(failures) < cells)}the same command tries these again.")
 
 
 def swept(varied: tuple[str, ...], config: Path | None, given: dict[str, Any]) -> "Sweep":
@@ -87,6 +97,8 @@ def swept(varied: tuple[str, ...], config: Path | None, given: dict[str, Any]) -
         raise UsageError("'vary' is a table in a config file; write [vary] and below it lines such as seed = [0, 1, 2].")
     factors = {name: _listed(name, values) for name, values in _flat(listed).items()}
     factors |= {factor.name: factor for factor in map(_given, varied)}
+    if not factors:
+        raise UsageError("A sweep without values runs nothing; give --vary FIELD=VALUE,VALUE, or use `harness run` for one run.")
     return product_of(list(factors.values()), merge(common, given))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from joblib import cpu_count
 
-from benchmarks.errors import HarnessError
+from benchmarks.errors import DataError, HarnessError
 from criteria.base import Partition
 from harness.device import devices
 from harness.estimation.estimate import Question, questions
@@ -22,6 +22,7 @@ from harness.experiments.crew import crew
 from harness.parallel import Send
 from harness.progress import Reporter
 from harness.provenance import peak_memory
+from harness.runs.content import amount
 from harness.runs.forecast import forecast
 from harness.runs.run import Run
 from harness.runs.spec import RunSpec
@@ -49,21 +50,35 @@ class Pace:
 
 
 def paces(runs: Mapping[str, tuple[Run, Partition]], device: str, reporter: Reporter) -> dict[str, Pace | HarnessError]:
-    """The pace of each run by its name: from the file, or measured now, one after another, and noted there; or why it failed."""
+    """The pace of each run by its name: from the file, or measured now, one after another, and noted there; or why it failed.
+
+    DataError where the file is damaged.
+    """
     path = results_home() / "calibration.json"
-    known = read_json(path, SCHEMA)["paces"] if path.exists() else {}
+    known = _read(path) if path.exists() else {}
     alike = {name: _kind(run.spec, device) for name, (run, _) in runs.items()}
-    found: dict[str, Pace | HarnessError] = {kind: Pace(**known[kind]) for kind in alike.values() if kind in known}
+    found: dict[str, Pace | HarnessError] = {kind: known[kind] for kind in alike.values() if kind in known}
     # Without the rule, which may be somebody's own and go to no other process.
     asked = {alike[name]: (run.spec, replace(partition, rule=None, scores=None), device)
              for name, (run, partition) in runs.items() if alike[name] not in found}
     for position, outcome in crew(_measure, list(asked.values()), 1, lambda *said: None):
         found[list(asked)[position]] = outcome
         if isinstance(outcome, Pace):
-            known[list(asked)[position]] = asdict(outcome)
-            write_json(path, {"schema": SCHEMA, "paces": known})
+            known[list(asked)[position]] = outcome
+            write_json(path, {"schema": SCHEMA, "paces": {kind: asdict(pace) for kind, pace in known.items()}})
         reporter.step("calibrate", position + 1, len(asked))
     return {name: found[kind] for name, kind in alike.items()}
+
+
+def _read(path: Path) -> dict[str, Pace]:
+    """The paces of a file by their kinds."""
+    content = read_json(path, SCHEMA)
+    try:
+        return {kind: Pace(**{name: amount(value) for name, value in pace.items()}) for kind, pace in content["paces"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path} is not what a plan of this version writes ({said}); delete it and run the same command again, "
+                        "which measures anew.") from error
 
 
 def tasks_of(run: Run, partition: Partition, device: str) -> list[Task]:

@@ -32,6 +32,8 @@ BUDGETS: dict[str, Fields] = {
 # Where the papers measured, and the truth that they used, where it is at hand.
 PLACE = ("nasbench201", "cifar10")
 TRUTH = "v1_0/cifar10/test/200/full"
+# Fields by which a table tells its runs apart, and the option that chooses them.
+OWN = {"seed": "--seeds", "budget": "--budget", "preset": "--rows"}
 # What a search may find, see `judgeable`.
 FOUND = "connected"
 
@@ -133,7 +135,8 @@ def chosen(table: Table, names: str | None) -> Table:
 
 
 def sweep_of(table: Table, budget: str, seeds: int, given: Fields) -> Sweep:
-    """The runs of a table, one for each row and seed; `given` beats what table and budget say."""
+    """The runs of a table, one for each row and seed; `given` beats what table and budget say, but for OWN (UsageError)."""
+    _check(given)
     return Sweep.of(("row", "variant", "seed"), [
         ({"row": row.name, "variant": row.variant, "seed": seed}, _layers(table, row, budget, seed, given))
         for seed in range(seeds) for row in table.rows])
@@ -141,7 +144,15 @@ def sweep_of(table: Table, budget: str, seeds: int, given: Fields) -> Sweep:
 
 def paper_spec(table: Table, row: Row) -> RunSpec:
     """The one run, but for its seed, whose numbers are compared with those of a row."""
-    return unseeded(resolve(*_layers(table, row, "full", 0, {})))
+    return unseeded(resolve(*_layers(table, row, "full", 0, {"truth": TRUTH})))
+
+
+def _check(given: Fields, where: str = "") -> None:
+    """UsageError where a field of OWN is given, of an ancestor as well."""
+    if own := [name for name in OWN if name in given]:
+        raise UsageError(f"'{where}{own[0]}' cannot be set, as the runs of a table have their own; use {OWN[own[0]]} instead.")
+    if isinstance(parent := given.get("parent"), Mapping):
+        _check(dict(parent), f"{where}parent.")
 
 
 def _layers(table: Table, row: Row, budget: str, seed: int, given: Fields) -> tuple[Fields, ...]:

@@ -91,7 +91,7 @@ class Sweep:
     def of(cls, factors: Sequence[str], asked: Iterable[tuple[Mapping[str, Value], Sequence[Fields]]]) -> "Sweep":
         """The sweep of cells, each given as its varied values and layers of fields, later ones beating earlier ones.
 
-        Cells with the same varied values and keys stand once. Raises UsageError when none can be.
+        Cells with the same varied values and keys stand once. Raises what is wrong with the first one when none can be.
         """
         from harness.runs.run import Run  # takes torch, which reading a sweep does not
 
@@ -112,7 +112,8 @@ class Sweep:
             if cell not in cells:
                 cells.append(cell)
         if not cells:
-            raise first or UsageError("A sweep without values runs nothing; give --vary FIELD=VALUE,VALUE.")
+            assert first is not None  # somebody asked for a cell
+            raise first
         return cls(tuple(factors), tuple(cells), tuple(refused))
 
     @property

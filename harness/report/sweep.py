@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import isnan, nan
+from math import comb, isnan, nan, prod
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -39,7 +39,8 @@ def refusal_lines(refused: Sequence[Failure]) -> list[str]:
 
 
 def detectable_lines(sweep: Sweep, sd: float | None) -> list[str]:
-    """The minimum detectable difference of tau between two cells, and of each factor's main effect."""
+    """The minimum detectable difference of tau between two cells and, where every combination of levels is there, of each
+    factor's main effect, by itself and at the threshold that Holm's correction has for the first of all."""
     seeds = len({cell.spec.seed for cell in sweep.cells})
     if seeds < 2:
         return ["Minimum detectable difference: none, as one seed says nothing about noise; more seeds do."]
@@ -52,13 +53,19 @@ def detectable_lines(sweep: Sweep, sd: float | None) -> list[str]:
                 "there."]
     source = "as given" if sd else f"pooled over {spread.values} runs in {spread.groups} groups"
     found = [f"{three(detectable_between(spread.sd, 1, seeds))} between two cells"]
-    for factor in sweep.factors:
-        levels = len({cell.varied[factor] for cell in sweep.cells})
-        if factor != "seed" and levels > 1:
-            cells = len(sweep.cells) / seeds / levels
-            found.append(f"{three(detectable_between(spread.sd, cells, seeds))} of {factor} (mean of {cells:g} cells a level)")
-    return [*left_out, f"Minimum detectable difference of tau with {seeds} seeds (two-sided t, alpha {ALPHA:g}, power {POWER:g}, "
-            f"sd over seeds {spread.sd:.4f} {source}, cells taken as independent): {'; '.join(found)}."]
+    levels = {factor: len({cell.varied[factor] for cell in sweep.cells}) for factor in sweep.factors if factor != "seed"}
+    whole = prod(levels.values()) * seeds == len(sweep.cells)
+    cells = {factor: len(sweep.cells) // seeds // n for factor, n in levels.items() if n > 1} if whole else {}
+    found += [f"{three(detectable_between(spread.sd, n, seeds))} of {factor} (mean of {n} cells a level)"
+              for factor, n in cells.items() if n > 1]
+    lines = [*left_out, f"Minimum detectable difference of tau with {seeds} seeds (two-sided t, alpha {ALPHA:g}, power "
+             f"{POWER:g}, sd over seeds {spread.sd:.4f} {source}, cells taken as independent): {'; '.join(found)}."]
+    if (contrasts := sum(comb(levels[factor], 2) for factor in cells)) > 1:
+        first = [f"{three(detectable_between(spread.sd, n, seeds, ALPHA / contrasts))} of {factor}"
+                 for factor, n in cells.items()]
+        lines.append(f"At Holm's first threshold for {contrasts} main effects, alpha / {contrasts}, which `attribute` judges by: "
+                     f"{'; '.join(first)}.")
+    return lines
 
 
 def spread_at_hand(sweep: Sweep) -> tuple[Spread | None, list[str]]:
