@@ -213,6 +213,9 @@ def test_what_cannot_be_attributed_is_said() -> None:
         "Error: No run has sampler=sbbs; did you mean 'sbs'? choose from sbs, uniform.\n")
     assert harness(f"{PUBLISHED} --where samplr=sbs").err.startswith(
         "Error: No run has a field 'samplr'; did you mean 'sampler'? choose from ")
+    assert harness(f"{PUBLISHED} --where sampler").err == (
+        "Error: --where sampler is no condition; write --where FIELD=VALUE.\n")
+    assert "choose from benchmark, dataset, criterion, k, " in harness(f"{PUBLISHED} --where criterion=oracle --where foo=1").err
     assert "was not judged on 'top 150'" in harness(f"{PUBLISHED} --population 'top 150'").err
 
 
@@ -232,6 +235,8 @@ def test_runs_that_differ_in_too_much_are_refused_in_one_sentence() -> None:
     # A parent is one field, whatever is in it.
     answer = harness(f"attribute {published / 'digits201-controls'} {published / 'digits201-factorial'} --where sampler=sbs "
                      "--where share=part")
-    assert "No seed has all 96 cells of criterion x k x gamma x recipe.passes x parent: seed 0 lacks " in answer.err
+    assert "No seed has all 64 cells of criterion x k x gamma x recipe.passes x parent: seed 0 lacks " in answer.err
+    edges = harness(f"attribute {published / 'digits201-factorial'} --where criterion=edge --json")
+    assert list(edges.json["factors"]) == ["gamma"]  # their parents differ in it, too
     only = harness(f"attribute {published / 'digits201-controls'} --where sampler=sbs --where share=part --json")
     assert list(only.json["factors"]) == ["criterion"]

@@ -103,8 +103,9 @@ def test_a_selector_is_a_sum_of_estimators_and_criteria() -> None:
 @pytest.mark.parametrize(("selector", "says"), [
     ("acuracy", "did you mean 'accuracy'"), ("accuracy+paramz", "Unknown estimator 'paramz'"), ("", "has no term"),
     ("accuracy+naswot[batchh=2]", "unknown parameter 'batchh'"), ("accuracy+params+accuracy", "'accuracy' stands twice"),
-    ("accuracy+./nowhere.py:Mine", "cannot be read"), ("rank_sum", "has no term"),
-    ("rank_sum[accuracy+paramz]", "Unknown estimator 'paramz'"), ("params+rank_sum[accuracy]", "Unknown estimator 'rank_sum'")])
+    ("accuracy+./nowhere.py:Mine", "cannot be read"), ("rank_sum", "'rank_sum' is no estimator; write "),
+    ("rank_sum[angle+loss,x=3]", "and nothing else"),
+    ("rank_sum[accuracy+paramz]", "Unknown estimator 'paramz'"), ("params+rank_sum[accuracy]", "stands in a sum")])
 def test_what_is_no_estimator_is_refused(selector: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         terms(selector)
@@ -359,7 +360,7 @@ def test_a_sum_over_the_whole_space_ranks_all_of_it_for_searches() -> None:
 
 def test_what_a_truth_does_not_know_has_no_position() -> None:
     found = [Found(0, 0, 1.0, 3, {"digits": 80.0}), Found(1, 1, 1.0, 3, {"digits": np.nan})]
-    curve, cost = Curve("two", np.array([80.0, 70.0]), 1.0), Cost(1.0, 0.0)
+    curve, cost = Curve("two", np.array([80.0, 70.0]), True, 1.0), Cost(1.0, 0.0)
     assert standing(found[:1], "digits", 80.0, curve, cost).position == 2
     undefined = standing(found, "digits", 80.0, curve, cost)
     assert undefined.position is None

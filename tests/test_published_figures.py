@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import harness
+from wide_and_narrow import agreement
 
 from harness.figures.gallery import figure
 from harness.figures.style import beside
@@ -98,6 +99,7 @@ def test_the_widths_of_the_readme() -> None:
             for row in found.itertuples()}
     runs = collect([PUBLISHED / "digits201-controls", PUBLISHED / "digits201-factorial"]).records
     taus: dict[str, dict[int, float]] = {}
+    alike = agreement(runs)
     for seed in range(5):
         frame = figure("widths").frame([record for record in runs if record.spec.seed == seed]).drop_duplicates("method")
         for method, tau in zip(frame["method"], frame["tau"], strict=True):
@@ -106,12 +108,20 @@ def test_the_widths_of_the_readme() -> None:
     names |= {f"`nonlinear`, {supernets}, `{sampler}`": f"nonlinear, {sampler}, {share}"
               for supernets, share in (("1 supernet", "all"), ("3 supernets", "part"))
               for sampler in ("balanced", "sbs", "uniform") if (share, sampler) != ("all", "uniform")}
+    parts = {name: alike[{"e": "edge"}.get(method[0], "nonlinear"), method.rpartition(" ")[2], method.split(", ")[-2]]
+             for name, method in names.items()}
     one_shot = taus[names["one-shot (`uniform`)"]]
     for name, method in names.items():
         more = difference(taus[method], one_shot)
         shown = f"{more.mean:+.3f} [{more.low:+.3f}, {more.high:+.3f}] " if more.mean else ""
-        assert f"| {name} | {kept[method]} | {shown}| {more.n} |" in README
+        pairs = [spread(list(each.values())).mean for each in parts[name]]
+        assert f"| {name} | {kept[method]} | {shown}| {pairs[0]:.3f} / {pairs[1]:.3f} | {more.n} |" in README
     assert set(names.values()) == set(kept)
+    said = " ".join(README.split())
+    for name, words in (("FS-NAS", "Inside parts FS-NAS agrees by {} more"),
+                        ("`nonlinear`, 3 supernets, `sbs`", "`sbs` by {}: nothing")):
+        inside = difference(parts[name][0], parts["one-shot (`uniform`)"][0])
+        assert words.format(f"{inside.mean:.3f} [{inside.low:.3f}, {inside.high:.3f}]") in said
 
 
 def test_the_budgets_of_the_readme() -> None:
@@ -124,8 +134,8 @@ def test_the_budgets_of_the_readme() -> None:
             for passes in (3_000, 9_000, 27_000)}
     early, late = difference(gaps[9_000], gaps[3_000]), difference(gaps[27_000], gaps[9_000])
     said = " ".join(README.split())
-    assert f"narrows by {early.mean:.3f} [{early.low:.3f}, {early.high:.3f}], from there to 27,000 by {late.mean:.3f} " in said
-    assert f"[{late.low:.3f}, {late.high:.3f}] over the three seeds" in said
+    assert f"narrows by {early.mean:.3f} [{early.low:.3f}, {early.high:.3f}] from 3,000 to 9,000 passes" in said
+    assert f"by {late.mean:.3f} [{late.low:.3f}, {late.high:.3f}] from there to 27,000" in said
     shown = []
     for passes in (3_000, 9_000, 27_000):
         one, three = taus["all", passes], taus["part", passes]

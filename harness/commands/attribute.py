@@ -41,7 +41,9 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
 
     results = _results(subjects, population)
     for text in where:
-        name, _, level = text.partition("=")
+        name, equals, level = text.partition("=")
+        if not equals:
+            raise UsageError(f"--where {text} is no condition; write --where FIELD=VALUE.")
         if not any(result.levels.get(name) == level for result in results):
             raise _unknown(name, level, results)
         results = [result for result in results if result.levels[name] == level]
@@ -73,7 +75,7 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
 def _unknown(name: str, level: str, results: "list[Result]") -> UsageError:
     from harness.experiments.factorial import varied
 
-    factors = varied(results)
+    factors = varied(results) or results[0].levels
     if not any(name in result.levels for result in results):
         return UsageError(f"No run has a field '{name}'{suggestion(name, factors) or ';'} choose from {', '.join(factors)}.")
     levels = sorted({result.levels[name] for result in results if name in result.levels})

@@ -98,17 +98,21 @@ def terms(selector: str) -> dict[str, Term]:
 
 
 def _addends(selector: str) -> tuple[str, list[str]]:
-    """Which of SUMS a selector asks for, and of what."""
+    """Which of SUMS a selector asks for, and of what; UsageError where it asks for more."""
     addends = list(parts(selector, "+"))
     if len(addends) == 1:
         name, raw = parse(addends[0])
         if name and name in SUMS:
-            return name, list(parts(raw.get("", ""), "+"))
+            if set(raw) != {""}:
+                raise UsageError(f"'{selector}' is no estimator; write {name}[angle+accuracy], with any terms and nothing else.")
+            return name, list(parts(raw[""], "+"))
     return "", addends
 
 
 def _term(selector: str) -> Term:
-    if parse(selector)[0] in set(criteria.names()) - set(estimators.names()):
+    if (name := parse(selector)[0]) and name in SUMS:
+        raise UsageError(f"'{selector}' stands in a sum; write it alone, as in {name}[angle+accuracy].")
+    if name in set(criteria.names()) - set(estimators.names()):
         return criteria.get(selector)
     try:
         return estimators.get(selector)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
@@ -101,7 +101,8 @@ def _begin(work: Callable[[Any, Send], Any], item: Any, line: Connection, enviro
     except (KeyboardInterrupt, BrokenPipeError):
         sys.exit(1)  # whoever started it was interrupted, too, and says so
     finally:
-        dismiss()
+        if active_children():
+            dismiss()
 
 
 def _end_with_parent() -> None:

@@ -9,10 +9,9 @@ from typing import Any
 
 from benchmarks.errors import UsageError
 from harness.experiments.factorial import Result
-from harness.experiments.sweep import Sweep, shown, unseeded
+from harness.experiments.sweep import Sweep, shown
 from harness.presets import FIELD_OF
 from harness.runs.collection import Record, read_record
-from harness.runs.spec import RunSpec
 from harness.store import slug
 
 # One-shot NAS, as words of a spec's fields: no criterion, one supernet, the uniform sampler.
@@ -61,15 +60,15 @@ def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """{"recipe.lr": ...} of nested fields, values as text."""
     found: dict[str, str] = {}
     for name, value in fields.items():
-        if name == "parent" and value is not None:
-            found[name] = _parent(value)
-            continue
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: str(value)}
+        nested = isinstance(value, Mapping) and name != "parent"
+        found |= _flat(value, f"{prefix}{name}.") if nested else {prefix + name: str(value)}
+    if isinstance(parent := fields.get("parent"), Mapping):
+        found["parent"] = _parent(parent, found)
     return found
 
 
-def _parent(fields: Mapping[str, Any]) -> str:
-    """A parent in a word, the same for all seeds: `none-k1-3f09ab`."""
-    spec = unseeded(RunSpec.from_dict(dict(fields)))
-    content = json.dumps(spec.as_dict(), sort_keys=True)
-    return slug(f"{spec.criterion}-k{spec.k}-{sha256(content.encode()).hexdigest()[:PARENT_DIGITS]}")
+def _parent(fields: Mapping[str, Any], child: Mapping[str, str]) -> str:
+    """A parent in a word, `none-k1-3f09ab`, that is the same for all seeds and wherever it differs from its child in the same."""
+    own = {name: value for name, value in _flat(fields).items() if name != "seed" and child.get(name) != value}
+    content = json.dumps(own, sort_keys=True)
+    return slug(f"{fields['criterion']}-k{fields['k']}-{sha256(content.encode()).hexdigest()[:PARENT_DIGITS]}")

@@ -29,7 +29,7 @@ BUDGETS: dict[str, Fields] = {
     "cpu": {"benchmark": "nasbench201", "dataset": "cifar10"},
     "full": {"benchmark": "nasbench201", "dataset": "cifar10"},
 }
-# Where the papers measured, and the truth that they used, where it is at hand.
+# Where the papers measured, and the truth behind the expected numbers; FS-NAS's are those of its released estimates against it.
 PLACE = ("nasbench201", "cifar10")
 TRUTH = "v1_0/cifar10/test/200/full"
 # Fields by which a table tells its runs apart, and the option that chooses them.

@@ -8,11 +8,13 @@ from rich.text import Text
 
 from harness.measures.tau import number
 from harness.report.summary import MISSING, line, scaled, table, two
+from harness.search.cost import uncounted_terms
 from harness.search.found import Searched, Standing
 
 MEANING = ("regret: best known within the constraint minus mean. random: the expected best of a random search that trains, by "
            "themselves, as many architectures as estimates were looked at (equal looks), or as many as cost what the search did "
-           "(equal cost, to the nearest whole number from 1). position: how many it has to train to equal the mean.")
+           "(equal cost, to the nearest whole number from 1); it picks by the truth itself and pays for one training of each. "
+           "position: how many it has to train to equal the mean.")
 
 
 def search_json(found: Searched) -> dict[str, Any]:
@@ -39,8 +41,8 @@ def search_text(found: Searched) -> Group:
     rows = [(found.world.space.strings[each.architecture], str(each.seed), f"{each.evaluations:,}", two(each.fitness),
              *(two(each.accuracy[dataset]) for dataset in found.truths)) for each in found.made]
     stands = [(dataset, f"{two(each.mean)} ± {two(each.std)}", two(each.regret), _position(each), f"{each.looks:,}",
-               _random(each.random_at_looks, each.looks, each.n, m), _trainings(each.trainings),
-               _random(each.random_at_cost, each.trainings, each.n, m)) for dataset, each in found.standings.items()]
+               two(each.random_at_looks), _trainings(each.trainings), two(each.random_at_cost))
+              for dataset, each in found.standings.items()]
     best = table(("best estimate", "seed", "looked at", "estimate", *found.truths), rows)
     heads = ("true accuracy", "mean ± std", "regret", "position", "equal\nlooks", "random", "equal\ncost", "random")
     return Group(line(title, style="bold"), Text(), best, Text(), table(heads, stands),
@@ -53,7 +55,8 @@ def _about(found: Searched) -> list[str]:
     for dataset, each in found.standings.items():
         key = found.truths[dataset].key
         # Of a table with gaps.
-        favoured = ", not what was searched, which favours large classes" if "uniformly" in each.population else ""
+        favoured = (", not what was searched, which favours large classes; what more of them would find is not known"
+                    if "uniformly" in each.population else "")
         once = (f"one training for {key} costs {scaled(each.training)}FLOPs" if each.training == each.training
                 else f"what one training for {key} costs is not known, so equal cost is not either")
         made.append(f"Random search on {dataset}: among {each.population} (n = {each.n:,}){favoured}; {once}.")
@@ -61,7 +64,9 @@ def _about(found: Searched) -> list[str]:
     looks = round(sum(each.evaluations for each in found.made) / len(found.made))
     estimates = (f"{looks:,} estimates {scaled(looks * cost.estimate)}FLOPs" if cost.estimate == cost.estimate
                  else "what an estimate costs is not known, as provenance.json does not say how many images it is made on")
-    return [*made, f"Cost of the search: training {scaled(cost.training)}FLOPs ({asked.images:,} images), {estimates}."]
+    uncounted = uncounted_terms(found.record.spec.estimator)
+    more = f"; what {' and '.join(uncounted)} cost is not counted" if uncounted else ""
+    return [*made, f"Cost of the search: training {scaled(cost.training)}FLOPs ({asked.images:,} images), {estimates}{more}."]
 
 
 def _position(each: Standing) -> str:
@@ -74,8 +79,3 @@ def _trainings(value: float) -> str:
     if value != value:
         return MISSING
     return "< 0.1" if value < 0.05 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
-
-
-def _random(value: float, trained: float, n: int, m: int) -> str:
-    """A sample of n does not say what more trainings among all m find, only that it is no less."""
-    return f"≥ {two(value)}" if n < m and trained > n else two(value)

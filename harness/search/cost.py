@@ -1,7 +1,7 @@
 """What a search costs, in FLOPs, beside one stand-alone training of the kind that is behind a truth.
 
 Counted as training counts (harness/training/curve.py): a multiply-add is one FLOP, a backward pass costs two forward ones, dead
-edges cost nothing. What criteria in a sum of estimators cost is not counted.
+edges cost nothing. What criteria cost is not counted, be they in a sum of estimators or what the space was split by.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from benchmarks.convert.agreement import OFFICIAL, TRAINED
 from benchmarks.cost import flops
 from benchmarks.digits import TRAIN_PER_CLASS
 from benchmarks.truth import TruthKey
+from criteria.registry import criteria
+from criteria.selector import parse
+from harness.estimation.estimators import estimators, term_names
 from harness.runs.collection import Record
 
 
@@ -32,13 +35,19 @@ class Cost:
 def search_cost(record: Record, bench: Benchmark, members: NDArray[np.int64]) -> Cost:
     """The cost of searching a run's estimates, the mean estimate being over members int64 [m]."""
     spec, asked = record.spec, record.spec.estimation
-    if spec.estimator == "angle":  # shows its networks no image
+    if {"angle", *uncounted_terms(spec.estimator)} >= set(term_names(spec.estimator)):  # show the supernets no image
         return Cost(record.budget.flops, 0.0)
     # Where all images are asked, provenance says how many they are.
     stage = record.provenance.get(record.estimates_file.stem, {}) if record.estimates_file else {}
     images = asked.images or stage.get("images") or float("nan")
     shown = images + (asked.calibration if asked.norm == "recalibrated" else 0)
     return Cost(record.budget.flops, shown * float(flops(bench.space, spec.skeleton, live_only=True)[members].mean()))
+
+
+def uncounted_terms(estimator: str) -> list[str]:
+    """The criteria in a sum of estimators, by their selectors."""
+    known = set(criteria.names()) - set(estimators.names())
+    return [name for name in term_names(estimator) if parse(name)[0] in known]
 
 
 def training_images(bench: Benchmark, key: TruthKey) -> int | None:

@@ -43,8 +43,8 @@ class Standing:
     which favours large classes. position: how many a random search trains to be as good as the mean; None where all n do not
     suffice. looks: how many estimates a search looked at, on average; random_at_looks: what a random search expects that trains
     as many. training: FLOPs of one of its trainings; trainings: how many of them cost what a search did; random_at_cost: what it
-    expects of them, to the nearest whole number from 1. One that trains more than n counts as one that trains n. What is not
-    known is NaN or None.
+    expects of them, to the nearest whole number from 1. It picks by the truth itself and pays for one training of each, so it is
+    the best that any random search could be. What is not known is NaN or None, as what more than a sample of n would find.
     """
 
     mean: float
@@ -62,17 +62,20 @@ class Standing:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """What random search is over by one truth: the values [n] of a population, and the FLOPs of one training; NaN = not known."""
+    """What random search is over by one truth: the values [n] of a population, whether these are all that may be found or a
+    sample, and the FLOPs of one training; NaN = not known."""
 
     population: str
     true: NDArray[np.float64]
+    whole: bool
     training: float
 
     def expected(self, trained: float) -> float:
-        """The expected best of so many, to the nearest whole number from 1 to n; NaN of NaN and of no values."""
+        """The expected best of so many, to the nearest whole number from 1; NaN of NaN, of no values, of more than a sample."""
         if np.isnan(trained) or not len(self.true):
             return float("nan")
-        return expected_best(self.true, min(len(self.true), max(1, round(trained))))
+        k = max(1, round(trained))
+        return float("nan") if k > len(self.true) and not self.whole else expected_best(self.true, min(len(self.true), k))
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,10 +179,11 @@ def searches(world: World, method: str, seeds: Sequence[int], truths: Mapping[st
 
 
 def curve_of(bench: Benchmark, truth: GroundTruth, allowed: NDArray[np.bool_]) -> Curve:
-    """The random-search curve among the connected and allowed [n_arch]: of a truth with gaps over the sample that is uniform."""
+    """The random-search curve among the allowed [n_arch], all connected: of a truth with gaps over the sample that is uniform."""
     population = bench.population("connected", truth)
     members = population.members[allowed[population.members]]
-    return Curve(population.name, truth.mean()[members], training_cost(bench, truth.key, members))
+    whole = len(members) == int(allowed.sum())
+    return Curve(population.name, truth.mean()[members], whole, training_cost(bench, truth.key, members))
 
 
 def standing(made: Sequence[Found], dataset: str, best: float, curve: Curve, cost: Cost) -> Standing:
