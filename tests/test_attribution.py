@@ -18,6 +18,7 @@ from harness.experiments.attribution import Effect, attribute
 from harness.experiments.factorial import Result, factorial, unequal, varied
 from harness.experiments.observations import of_runs
 from harness.experiments.power import detectable, detectable_between, pooled
+from harness.experiments.sweep import Sweep
 from harness.runs.collection import read_record
 from harness.runs.spec import Network
 
@@ -217,6 +218,15 @@ def test_what_cannot_be_attributed_is_said() -> None:
         "Error: --where sampler is no condition; write --where FIELD=VALUE.\n")
     assert "choose from benchmark, dataset, criterion, k, " in harness(f"{PUBLISHED} --where criterion=oracle --where foo=1").err
     assert "was not judged on 'top 150'" in harness(f"{PUBLISHED} --population 'top 150'").err
+
+
+@pytest.mark.parametrize("where", ["", "--where share=all", "--where foo=1"])
+def test_a_sweep_of_which_nothing_is_finished_is_said(where: str) -> None:
+    sweep = Sweep.of(("seed",), [({"seed": seed}, [{"seed": seed, "recipe": {"passes": 12}}]) for seed in (0, 1)])
+    sweep.write()
+    answer = harness(f"attribute {sweep.name} {where}")
+    assert (answer.code, answer.err) == (
+        2, f"Error: None of the runs of {sweep.name} is finished; run the sweep first.\n")
 
 
 def test_a_level_that_all_runs_have_is_no_error() -> None:

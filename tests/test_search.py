@@ -208,6 +208,7 @@ def test_a_search_costs_its_training_with_that_of_its_parents_and_its_looks() ->
         summed = replace(record, spec=replace(record.spec, estimator=estimator))
         assert search_cost(summed, bench, cell).estimate == (cost.estimate if asked else 0)
     assert uncounted_terms("accuracy+naswot+params") == ["naswot", "params"]
+    assert uncounted_terms("rank_sum[angle+./mine.py:Mine]") == ["./mine.py:Mine"]
 
 
 def test_equal_cost_is_not_equal_looks() -> None:

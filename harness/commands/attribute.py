@@ -40,6 +40,8 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
     from harness.report.attribution import attribution_table, inequality_line
 
     results = _results(subjects, population)
+    if not results:
+        raise UsageError(f"None of the runs of {', '.join(subjects)} is finished; run the sweep first.")
     for text in where:
         name, equals, level = text.partition("=")
         if not equals:
@@ -49,8 +51,6 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
         results = [result for result in results if result.levels[name] == level]
     factors = varied(results)
     results = [replace(result, levels={name: result.levels[name] for name in factors}) for result in results]
-    if not results:
-        raise UsageError(f"None of the runs of {', '.join(subjects)} is finished; run the sweep first.")
     if (passes := inequality_line(results, "passes")) and not unequal:
         raise UsageError(f"Subnet {passes}, so effects would be those of the budget; give runs of equal passes, or say "
                          "--unequal.")
@@ -73,6 +73,7 @@ def attribute(subjects: tuple[str, ...], where: tuple[str, ...], population: str
 
 
 def _unknown(name: str, level: str, results: "list[Result]") -> UsageError:
+    """What is wrong with a condition that none of the results, at least one, meets."""
     from harness.experiments.factorial import varied
 
     factors = varied(results) or results[0].levels

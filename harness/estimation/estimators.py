@@ -124,7 +124,10 @@ def _term(selector: str) -> Term:
 
 
 def term_names(selector: str) -> tuple[str, ...]:
-    """The names of the terms of a selector, as `terms` gives them for a canonical one; no file of a plug-in is opened."""
+    """The names of the terms of a selector, as `terms` gives them for a canonical one; no file of a plug-in is opened.
+
+    UsageError for what is no sum.
+    """
     try:
         return tuple(_addends(selector)[1] if ".py:" in selector else terms(selector))
     except UsageError:  # not installed

@@ -35,7 +35,8 @@ class Cost:
 def search_cost(record: Record, bench: Benchmark, members: NDArray[np.int64]) -> Cost:
     """The cost of searching a run's estimates, the mean estimate being over members int64 [m]."""
     spec, asked = record.spec, record.spec.estimation
-    if {"angle", *uncounted_terms(spec.estimator)} >= set(term_names(spec.estimator)):  # show the supernets no image
+    blind = {"angle", *criteria.names()} - ({*estimators.names()} - {"angle"})  # show the supernets no image
+    if {parse(name)[0] for name in term_names(spec.estimator)} <= blind:
         return Cost(record.budget.flops, 0.0)
     # Where all images are asked, provenance says how many they are.
     stage = record.provenance.get(record.estimates_file.stem, {}) if record.estimates_file else {}
@@ -45,9 +46,8 @@ def search_cost(record: Record, bench: Benchmark, members: NDArray[np.int64]) ->
 
 
 def uncounted_terms(estimator: str) -> list[str]:
-    """The criteria in a sum of estimators, by their selectors."""
-    known = set(criteria.names()) - set(estimators.names())
-    return [name for name in term_names(estimator) if parse(name)[0] in known]
+    """The terms of an estimator, by their selectors, that are criteria or in somebody's file."""
+    return [name for name in term_names(estimator) if parse(name)[0] not in estimators.names()]
 
 
 def training_images(bench: Benchmark, key: TruthKey) -> int | None:

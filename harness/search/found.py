@@ -38,7 +38,7 @@ class Found:
 class Standing:
     """How searches stand by one truth, in per cent: mean and sample standard deviation (NaN of one) over what they found.
 
-    regret: best known within the constraint minus mean. The random-search curve (specs/metrics.md E.1) is that over `n`
+    regret: best known within the constraint minus mean. The random-search curve (random_curve.py) is that over `n`
     architectures of `population` within the constraint: where a truth has gaps these are a uniform sample, not what was searched,
     which favours large classes. position: how many a random search trains to be as good as the mean; None where all n do not
     suffice. looks: how many estimates a search looked at, on average; random_at_looks: what a random search expects that trains
